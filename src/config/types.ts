@@ -1,0 +1,89 @@
+/** How to reach one PostgreSQL server and database. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** The database's name on that server. */
+  readonly database: string;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly sslmode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+}
+
+/** One shard: the server that takes writes and those that may be read from. */
+export interface Shard {
+  /** From 0, without gaps. */
+  readonly number: number;
+  readonly primary: ServerAddress;
+  readonly replicas: readonly (ServerAddress & { readonly reshardingOnly: boolean })[];
+}
+
+/** A logical database of `[[databases]]`: all entries of one name. */
+export interface Database {
+  readonly name: string;
+  readonly shards: readonly Shard[];
+  readonly sharding: ShardingRules;
+}
+
+export type KeyType = "bigint" | "uuid" | "varchar";
+export type Hasher = "postgres" | "sha1";
+
+/** One `mapping` entry or `[[sharded_mappings]]` row. Values are as written: integers as bigint, uuid and text as string. */
+export type Mapping =
+  | { readonly kind: "list"; readonly values: readonly (bigint | string)[]; readonly shard: number }
+  /** Start inclusive, end exclusive; absent is unbounded. */
+  | { readonly kind: "range"; readonly start?: bigint | string; readonly end?: bigint | string; readonly shard: number }
+  | { readonly kind: "default"; readonly shard: number };
+
+/** `[[sharded_tables]]`. Without `name` it applies to every table that has the column. */
+export interface ShardedTable {
+  readonly name?: string;
+  readonly schema?: string;
+  readonly column: string;
+  readonly dataType: KeyType;
+  readonly hasher: Hasher;
+  /** Replaces hashing where it is not empty. */
+  readonly mapping: readonly Mapping[];
+}
+
+/** `[[sharded_schemas]]`; without a name, the rule for all other schemas. */
+export interface ShardedSchema {
+  readonly name?: string;
+  readonly shard: number;
+}
+
+export interface ShardingRules {
+  readonly tables: readonly ShardedTable[];
+  readonly schemas: readonly ShardedSchema[];
+  /** Tables named in `[[omnisharded_tables]]`: omnisharded even where a rule by column name would match. */
+  readonly omnisharded: readonly string[];
+}
+
+/** `[general]`, as far as this project uses it. Milliseconds and bytes. */
+export interface General {
+  readonly reshardingParallelCopies: number;
+  readonly reshardingCopyFormat: "binary" | "text";
+  readonly reshardingCopyRetryMaxAttempts: number;
+  readonly reshardingCopyRetryMinDelay: number;
+  /** 0 is for ever. */
+  readonly reshardingReplicationRetryMaxAttempts: number;
+  readonly reshardingReplicationRetryMinDelay: number;
+}
+
+export type Stage =
+  | { readonly type: "schema_sync"; readonly phase: "pre" | "post" }
+  | { readonly type: "copy" }
+  | { readonly type: "replicate"; readonly until: "caught-up" | "stopped" }
+  | { readonly type: "verify" };
+
+/** What a run needs to know, however it was written: a pipeline file, or pgdog.toml and flags. */
+export interface Pipeline {
+  readonly from: Database;
+  readonly to: Database;
+  readonly publication: string;
+  /** Base name of the slots; the source shard's number is appended. */
+  readonly slot: string | undefined;
+  readonly stages: readonly Stage[];
+  readonly general: General;
+  /** `[replication] pg_dump_path`. */
+  readonly pgDumpPath: string | undefined;
+}
