@@ -49,6 +49,8 @@ export interface ShardedTable {
 export interface ShardedSchema {
   readonly name?: string;
   readonly shard: number;
+  /** `all = true`: the schema's tables are omnisharded, and `shard` has no meaning. Absent is false. */
+  readonly all?: boolean;
 }
 
 export interface ShardingRules {
@@ -86,4 +88,6 @@ export interface Pipeline {
   readonly general: General;
   /** `[replication] pg_dump_path`. */
   readonly pgDumpPath: string | undefined;
+  /** What was accepted but is not used, one sentence each, with its place; for the operator to read. */
+  readonly notes: readonly string[];
 }

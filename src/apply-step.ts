@@ -1,0 +1,44 @@
+import type { Batch } from "./flow.js";
+import type { Lsn } from "./postgres/lsn.js";
+import type { PgoutputRelation } from "./postgres/pgoutput-message.js";
+
+/** A value that a row does not carry: unchanged TOAST, or a column that is not part of a key. */
+export const ABSENT = -1;
+
+/**
+ * Rows of one table, values left where they lie: value `column` of row `i` begins at
+ * `offsets[i * relation.columns.length + column]` of `buffer` with its kind byte (`n`, `t`, `b`), or is `ABSENT`.
+ */
+export interface RowSet {
+  readonly relation: PgoutputRelation;
+  readonly buffer: Buffer;
+  readonly count: number;
+  readonly offsets: Int32Array;
+}
+
+/** One set-based statement for a shard. */
+export type ApplyStep =
+  /** Remove the rows with these keys. */
+  | { readonly kind: "delete"; readonly rows: RowSet }
+  /** Put in whole rows, or over those that are there. */
+  | { readonly kind: "upsert"; readonly rows: RowSet }
+  /**
+   * Set the columns that the rows carry, all rows the same ones. `arriving`: a row that is not here has come from
+   * another shard, and the values it does not carry have to be read from the source.
+   */
+  | { readonly kind: "update"; readonly rows: RowSet; readonly columns: readonly number[]; readonly arriving: boolean }
+  /** One row gets a new key and the columns it carries, and keeps the others. `oldKey` has one row. */
+  | { readonly kind: "change-key"; readonly rows: RowSet; readonly oldKey: RowSet; readonly columns: readonly number[] }
+  | { readonly kind: "truncate"; readonly relations: readonly PgoutputRelation[]; readonly cascade: boolean; readonly restartIdentity: boolean };
+
+/** What a shard has to run for a batch, in this order. */
+export interface StepBatch extends Batch<Lsn> {
+  readonly steps: readonly ApplyStep[];
+  /** The relations that the steps speak of. */
+  readonly relations: readonly PgoutputRelation[];
+  /**
+   * The same change by change, in the order of the source. Slower, for when the set-based steps meet a unique
+   * constraint half-way that the source never saw violated (values swapped between rows).
+   */
+  readonly oneByOne: () => readonly ApplyStep[];
+}

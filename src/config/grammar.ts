@@ -1,0 +1,207 @@
+import { z } from "zod";
+import { Substituted } from "./environment.js";
+import {
+  PROXY_DATABASE_KEYS,
+  PROXY_GENERAL_KEYS,
+  PROXY_OMNISHARDED_KEYS,
+  PROXY_SHARDED_TABLE_KEYS,
+  PROXY_USER_KEYS,
+} from "./proxy-keys.js";
+
+/** One kind of table: what it is called in messages, its keys, and those that are accepted and not looked at. */
+export interface Grammar<Row> {
+  readonly label: string;
+  readonly keys: readonly string[];
+  readonly ignored: readonly string[];
+  readonly schema: z.ZodType<Row>;
+}
+
+function grammar<Shape extends z.ZodRawShape>(
+  label: string,
+  shape: Shape,
+  ignored: readonly string[] = [],
+): Grammar<z.infer<z.ZodObject<Shape, z.core.$strict>>> {
+  return { label, keys: Object.keys(shape), ignored, schema: z.strictObject(shape) };
+}
+
+// Every message below says what is expected; what was found is added where issues become problems.
+
+const unwrapped = (value: unknown): unknown => (value instanceof Substituted && !value.failed ? value.text : value);
+
+const text = z.preprocess(
+  unwrapped,
+  z.string({ error: "a string" }).refine((value) => !value.includes("\0"), { error: "a string without a NUL character" }),
+);
+const name = text.pipe(z.string().min(1, { error: "a string that is not empty" }));
+
+const flag = z.preprocess(
+  (value) => (value instanceof Substituted && /^(?:true|false)$/u.test(value.text) ? value.text === "true" : value),
+  z.boolean({ error: "true or false" }),
+);
+
+const wholeNumber = (least: number, most: number, expected: string) =>
+  z.preprocess(
+    (value) => (value instanceof Substituted && /^\d{1,15}$/u.test(value.text) ? Number(value.text) : value),
+    z.number({ error: expected }).int({ error: expected }).min(least, { error: expected }).max(most, { error: expected }),
+  );
+
+const oneOf = <const Word extends string>(...words: readonly [Word, ...Word[]]) => {
+  const expected = words.map((word) => JSON.stringify(word)).join(words.length === 2 ? " or " : ", ");
+  return z.preprocess(unwrapped, z.enum(words, { error: expected }));
+};
+
+const shardNumber = wholeNumber(0, 65_535, "a shard number, from 0");
+const attempts = wholeNumber(0, 2 ** 31 - 1, "a number of attempts, 0 or more");
+/** Node's timers take no more: the largest signed 32-bit integer. */
+const milliseconds = wholeNumber(0, 2 ** 31 - 1, "milliseconds, from 0 to 2147483647");
+
+const keyValue = z.preprocess(
+  (value) => (typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : unwrapped(value)),
+  z.custom<bigint | string>(
+    (value) => typeof value === "string" || (typeof value === "bigint" && BigInt.asIntN(64, value) === value),
+    { error: "a string or a 64-bit integer" },
+  ),
+);
+
+const list = <Element extends z.ZodType>(element: Element, expected: string) => z.array(element, { error: expected });
+
+export const DATABASES = grammar(
+  "[[databases]]",
+  {
+    name,
+    host: name,
+    port: wholeNumber(1, 65_535, "a port, from 1 to 65535").default(5432),
+    shard: shardNumber.default(0),
+    role: oneOf("primary", "replica", "auto").optional(),
+    resharding_only: flag.default(false),
+    database_name: name.optional(),
+    user: name.optional(),
+    password: text.optional(),
+    sslmode: oneOf("disable", "prefer", "require", "verify-ca", "verify-full").default("prefer"),
+  },
+  PROXY_DATABASE_KEYS,
+);
+export type DatabaseRow = z.infer<typeof DATABASES.schema>;
+
+export const USERS = grammar(
+  "[[users]]",
+  {
+    name,
+    database: text.optional(),
+    databases: list(name, "a list of database names").optional(),
+    all_databases: flag.default(false),
+    password: text.optional(),
+    passwords: list(text, "a list of strings").optional(),
+    server_user: name.optional(),
+    server_password: text.optional(),
+    server_auth: oneOf("password", "rds_iam", "azure_workload_identity", "vault").default("password"),
+    schema_admin: flag.default(false),
+  },
+  PROXY_USER_KEYS,
+);
+export type UserRow = z.infer<typeof USERS.schema>;
+
+export const SHARDED_TABLES = grammar(
+  "[[sharded_tables]]",
+  {
+    database: name,
+    name: name.optional(),
+    table: name.optional(),
+    schema: name.optional(),
+    column: name,
+    data_type: oneOf("bigint", "uuid", "varchar", "vector").default("bigint"),
+    hasher: oneOf("postgres", "sha1").default("postgres"),
+    mapping: list(z.unknown(), "a list of { values, shard }, { start, end, shard } and { shard }").optional(),
+    // Known, and refused with a reason where the database takes part.
+    broadcast_null: flag.default(false),
+    lookup_query: text.optional(),
+    centroids: z.unknown().optional(),
+    centroids_path: z.unknown().optional(),
+    centroid_probes: z.unknown().optional(),
+  },
+  PROXY_SHARDED_TABLE_KEYS,
+);
+export type ShardedTableRow = z.infer<typeof SHARDED_TABLES.schema>;
+
+const values = list(keyValue, "a list of strings or integers").min(1, { error: "at least one value" }).optional();
+
+/** An element of `mapping`. */
+export const MAPPING = grammar("mapping", {
+  values,
+  start: keyValue.optional(),
+  end: keyValue.optional(),
+  shard: shardNumber,
+});
+export type MappingRow = z.infer<typeof MAPPING.schema>;
+
+export const SHARDED_MAPPINGS = grammar("[[sharded_mappings]]", {
+  database: name,
+  column: name,
+  table: name.optional(),
+  schema: name.optional(),
+  kind: oneOf("list", "range", "default"),
+  values,
+  start: keyValue.optional(),
+  end: keyValue.optional(),
+  shard: shardNumber,
+});
+export type ShardedMappingRow = z.infer<typeof SHARDED_MAPPINGS.schema>;
+
+export const SHARDED_SCHEMAS = grammar("[[sharded_schemas]]", {
+  database: name,
+  name: name.optional(),
+  shard: shardNumber.default(0),
+  all: flag.default(false),
+});
+export type ShardedSchemaRow = z.infer<typeof SHARDED_SCHEMAS.schema>;
+
+export const OMNISHARDED_TABLES = grammar(
+  "[[omnisharded_tables]]",
+  { database: name, tables: list(name, "a list of table names") },
+  PROXY_OMNISHARDED_KEYS,
+);
+export type OmnishardedRow = z.infer<typeof OMNISHARDED_TABLES.schema>;
+
+/** Without defaults: several files may each set some of it. */
+export const GENERAL = grammar(
+  "[general]",
+  {
+    resharding_parallel_copies: wholeNumber(1, 1024, "a number of copies, from 1 to 1024").optional(),
+    resharding_copy_format: oneOf("binary", "text").optional(),
+    resharding_copy_retry_max_attempts: attempts.optional(),
+    resharding_copy_retry_min_delay: milliseconds.optional(),
+    resharding_replication_retry_max_attempts: attempts.optional(),
+    resharding_replication_retry_min_delay: milliseconds.optional(),
+  },
+  PROXY_GENERAL_KEYS,
+);
+export type GeneralRow = z.infer<typeof GENERAL.schema>;
+
+export const REPLICATION = grammar("[replication]", { pg_dump_path: name.optional() });
+
+/**
+ * What a slot's base name may be: PostgreSQL takes a-z, 0-9 and _ up to 63 bytes (ReplicationSlotValidateName in
+ * replication/slot.c), and `_` with the number of the source shard is still to be appended.
+ */
+export const SLOT_NAME = /^[a-z0-9_]{1,57}$/u;
+export const SLOT_NAME_EXPECTED = "1 to 57 of the characters a-z, 0-9 and _";
+
+export const PIPELINE = grammar("[pipeline]", {
+  from: name,
+  to: name,
+  publication: name,
+  replication_slot: text.pipe(z.string().regex(SLOT_NAME, { error: SLOT_NAME_EXPECTED })).optional(),
+  config: name.optional(),
+  users: name.optional(),
+});
+
+const stage = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
+  grammar(`[[stages]] of type "${type}"`, { type: z.preprocess(unwrapped, z.literal(type)), ...shape });
+
+/** By `type`. */
+export const STAGES = {
+  schema_sync: stage("schema_sync", { phase: oneOf("pre", "post") }),
+  copy: stage("copy", {}),
+  replicate: stage("replicate", { until: oneOf("caught-up", "stopped").default("caught-up") }),
+  verify: stage("verify", {}),
+} as const;

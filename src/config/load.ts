@@ -1,0 +1,160 @@
+import { readFileSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { Place, Problem } from "./configuration-error.js";
+import type { Environment } from "./environment.js";
+import { PIPELINE, SLOT_NAME, SLOT_NAME_EXPECTED } from "./grammar.js";
+import { assemblePipeline, type DatabaseReference } from "./pipeline.js";
+import { isAbsent, readDocument, type ReadFile } from "./read-document.js";
+import { problemAt, readRow, textIn } from "./rows.js";
+import { readSections, standardTable } from "./sections.js";
+import { stagesOf } from "./stages.js";
+import type { TomlDocument, TomlTable } from "./toml-document.js";
+import type { Pipeline, Stage } from "./types.js";
+
+/** What the commands with `--from-database` and `--to-database` were given. */
+export interface DatabaseFlags {
+  /** `--config`: a pgdog.toml. */
+  readonly config: string;
+  /** `--users`: a users.toml. */
+  readonly users: string;
+  /** The users file is only the default one: it need not exist where `[[databases]]` entries have users themselves. */
+  readonly usersOptional?: boolean;
+  /** `--from-database` */
+  readonly from: string;
+  /** `--to-database` */
+  readonly to: string;
+  /** `--publication` */
+  readonly publication: string;
+  /** `--replication-slot` */
+  readonly slot?: string | undefined;
+  readonly stages: readonly Stage[];
+}
+
+const readWhole: ReadFile = (path) => readFileSync(path);
+
+/**
+ * The pipeline that a pipeline file describes, with the files that its `[pipeline] config` and `users` name (relative
+ * to it). Sections of all of them are added up.
+ *
+ * @throws ConfigurationError with every mistake of every file.
+ */
+export function loadPipelineFile(path: string, environment: Environment, readFile: ReadFile = readWhole): Pipeline {
+  const problems: Problem[] = [];
+  const main = readDocument(path, wholly(path), readFile, problems);
+  const documents = main === undefined ? [] : [main];
+  let complete = main !== undefined;
+
+  let table: TomlTable | undefined;
+  if (main !== undefined) {
+    table = standardTable(main, "pipeline", environment, problems);
+    if (main.value["pipeline"] === undefined) {
+      const place = { file: path, line: 1, column: 1 };
+      problems.push(
+        problemAt(
+          place,
+          "MISSING",
+          "the file has no [pipeline] section",
+          "[pipeline] with from, to and publication",
+        ),
+      );
+    }
+    const named = filesNamed(path, main, table);
+    for (const { file, place } of named.files) {
+      const document = readDocument(file, place, readFile, problems);
+      if (document !== undefined) documents.push(document);
+    }
+    complete = named.complete && documents.length === named.files.length + 1;
+  }
+
+  const row =
+    main === undefined || table === undefined ? undefined : readRow(main, ["pipeline"], table, PIPELINE, problems)?.value;
+  const reference = (key: string): DatabaseReference | undefined => {
+    const name = textIn(table, key);
+    if (main === undefined || name === undefined || name === "") return undefined;
+    return { name, place: main.valueAt(["pipeline", key]) };
+  };
+  const sections = readSections(documents, main, complete, environment, problems);
+  const order = {
+    from: reference("from"),
+    to: reference("to"),
+    publication: row?.publication,
+    slot: row?.replication_slot,
+    stages: main === undefined ? [] : stagesOf(main, environment, problems),
+  };
+  return assemblePipeline(sections, order, problems);
+}
+
+/**
+ * The pipeline between two databases of a pgdog.toml and a users.toml.
+ *
+ * @throws ConfigurationError with every mistake of both files and of the flags.
+ */
+export function loadDatabases(
+  flags: DatabaseFlags,
+  environment: Environment,
+  readFile: ReadFile = readWhole,
+): Pipeline {
+  const problems: Problem[] = [];
+  const files = [{ file: flags.config, place: wholly("--config") }];
+  const withoutUsers = flags.usersOptional === true && isAbsent(flags.users, readFile);
+  if (!withoutUsers && resolve(flags.users) !== resolve(flags.config)) {
+    files.push({ file: flags.users, place: wholly("--users") });
+  }
+  const documents = files.flatMap(({ file, place }) => readDocument(file, place, readFile, problems) ?? []);
+
+  if (flags.publication === "") {
+    problems.push(
+      problemAt(
+        wholly("--publication"),
+        "WRONG_VALUE",
+        "the name is empty",
+        "the name of a publication on the source",
+      ),
+    );
+  }
+  if (flags.slot !== undefined && !SLOT_NAME.test(flags.slot)) {
+    problems.push(
+      problemAt(
+        wholly("--replication-slot"),
+        "WRONG_VALUE",
+        "the name cannot be that of a slot",
+        SLOT_NAME_EXPECTED,
+      ),
+    );
+  }
+  const sections = readSections(documents, undefined, documents.length === files.length, environment, problems);
+  const order = {
+    from: { name: flags.from, place: wholly("--from-database") },
+    to: { name: flags.to, place: wholly("--to-database") },
+    publication: flags.publication,
+    slot: flags.slot,
+    stages: flags.stages,
+  };
+  return assemblePipeline(sections, order, problems);
+}
+
+/** The files that `[pipeline]` names, each once; not complete where a name is there but is none. */
+function filesNamed(
+  path: string,
+  main: TomlDocument,
+  table: TomlTable | undefined,
+): { readonly files: readonly { readonly file: string; readonly place: Place }[]; readonly complete: boolean } {
+  const files = new Map<string, { readonly file: string; readonly place: Place }>();
+  let complete = table !== undefined;
+  for (const key of ["config", "users"]) {
+    const name = textIn(table, key);
+    if (name === undefined || name === "") {
+      if (table?.[key] !== undefined) complete = false;
+      continue;
+    }
+    const file = isAbsolute(name) ? name : join(dirname(path), name);
+    if (resolve(file) !== resolve(path) && !files.has(resolve(file))) {
+      files.set(resolve(file), { file, place: main.valueAt(["pipeline", key]) });
+    }
+  }
+  return { files: [...files.values()], complete };
+}
+
+function wholly(file: string): Place {
+  return { file, line: 0, column: 0 };
+}

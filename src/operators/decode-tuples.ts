@@ -1,0 +1,70 @@
+import { defer, map } from "rxjs";
+import type { Operator } from "../flow.js";
+import { RowPositions } from "../postgres/copy-row-positions.js";
+import { TupleScanner, type TupleScannerOptions } from "../postgres/copy-tuple-scanner.js";
+import type { CopyBatch, RowBatch } from "../row-batch.js";
+
+/**
+ * Finds the rows in a binary COPY, however its bytes were cut. A server sends one row a message, and then nothing is
+ * copied; a row that spans pieces is put together behind the batch's bytes.
+ *
+ * ```
+ * in   [header row row ro][w row][row end]
+ * out  [row row]          [row row][row]
+ * ```
+ *
+ * @example
+ * run(copyTable({ server, table, applicationName }), decodeTuples({ columns: 3, table: "orders" }), sink)
+ */
+export function decodeTuples(options: TupleScannerOptions = {}): Operator<CopyBatch, RowBatch> {
+  return (batches$) =>
+    defer(() => {
+      const decoder = new TupleDecoder(options);
+      return batches$.pipe(map((batch) => decoder.decode(batch)));
+    });
+}
+
+class TupleDecoder {
+  readonly #scanner: TupleScanner;
+  /** The beginning of a row whose rest is still to come. */
+  #tail: Buffer | undefined;
+
+  constructor(options: TupleScannerOptions) {
+    this.#scanner = new TupleScanner(options);
+  }
+
+  decode(batch: CopyBatch): RowBatch {
+    const rows = new RowPositions(batch.count + 1);
+    let buffer = batch.buffer;
+    let piece = 0;
+    if (this.#tail === undefined) {
+      for (; piece < batch.count; piece++) {
+        const end = batch.ends[piece]!;
+        const consumed = this.#scanner.scan(buffer, batch.starts[piece]!, end, rows);
+        if (consumed < end) {
+          this.#tail = Buffer.from(buffer.subarray(consumed, end));
+          piece++;
+          break;
+        }
+      }
+    }
+    if (this.#tail !== undefined && piece < batch.count) {
+      const joined = [buffer, this.#tail];
+      for (; piece < batch.count; piece++) joined.push(buffer.subarray(batch.starts[piece]!, batch.ends[piece]!));
+      const start = buffer.length;
+      buffer = Buffer.concat(joined);
+      const consumed = this.#scanner.scan(buffer, start, buffer.length, rows);
+      this.#tail = consumed < buffer.length ? Buffer.from(buffer.subarray(consumed)) : undefined;
+    }
+    if (batch.resume !== undefined) this.#scanner.finish();
+    return {
+      sequence: batch.sequence,
+      bytes: buffer.length,
+      ...(batch.resume === undefined ? {} : { resume: batch.resume }),
+      buffer,
+      count: rows.count,
+      starts: rows.starts,
+      ends: rows.ends,
+    };
+  }
+}

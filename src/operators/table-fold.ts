@@ -1,0 +1,204 @@
+import { ABSENT, type ApplyStep, type RowSet } from "../apply-step.js";
+import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import { COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
+import { KeyIndex, valueBytes } from "./key-index.js";
+
+/** What is to become of a row, as bits. */
+const DELETED = 1;
+/** Every column is known. */
+const WHOLE = 2;
+/** Some columns are unchanged TOAST: only those known are set. */
+const PARTIAL = 4;
+/** The row comes from another shard. */
+const ARRIVING = 8;
+
+/**
+ * Folds the changes of one table to their net effect, key by key: the last value of each column, or that the row is
+ * gone. Values stay where they are; an entry is a row of offsets.
+ */
+export class TableFold {
+  readonly relation: PgoutputRelation;
+  readonly #buffer: Buffer;
+  readonly #width: number;
+  readonly #keyColumns: readonly number[];
+  readonly #index: KeyIndex;
+  #states = new Uint8Array(32);
+  #offsets: Int32Array;
+  /** Offsets of the tuple being read, and of its key columns. */
+  readonly #tuple: Int32Array;
+  readonly #old: Int32Array;
+  readonly #key: Int32Array;
+
+  constructor(relation: PgoutputRelation, keyColumns: readonly number[], buffer: Buffer) {
+    this.relation = relation;
+    this.#buffer = buffer;
+    this.#width = relation.columns.length;
+    this.#keyColumns = keyColumns;
+    this.#index = new KeyIndex(buffer, keyColumns.length);
+    this.#offsets = new Int32Array(32 * this.#width);
+    this.#tuple = new Int32Array(this.#width);
+    this.#old = new Int32Array(this.#width);
+    this.#key = new Int32Array(keyColumns.length);
+  }
+
+  /** A new row, all of it. */
+  upsert(newTuple: number): void {
+    this.#locate(newTuple, this.#tuple);
+    this.#putWhole(this.#entryOf(this.#tuple));
+  }
+
+  /** The row whose key is in this tuple is gone. */
+  delete(tuple: number): void {
+    this.#locate(tuple, this.#old);
+    this.#remove(this.#entryOf(this.#old));
+  }
+
+  /**
+   * A changed row. `oldTuple` is 0 where the key did not change and no old row was sent. False where the change cannot
+   * be folded: the key changes and unchanged values have to be taken along from the row as it is on the shard.
+   */
+  update(oldTuple: number, oldTupleIsRow: boolean, newTuple: number, arriving: boolean): boolean {
+    this.#locate(newTuple, this.#tuple);
+    let keyChanged = false;
+    if (oldTuple !== 0) {
+      this.#locate(oldTuple, this.#old);
+      if (oldTupleIsRow) this.#takeUnchanged(this.#old, 0);
+      // A key value stored outside the row comes with the old key only.
+      for (const column of this.#keyColumns) if (this.#tuple[column] === ABSENT) this.#tuple[column] = this.#old[column]!;
+      keyChanged = !this.#sameKey();
+    }
+    const whole = this.#isWhole();
+    if (keyChanged && !arriving) {
+      if (!whole) {
+        const former = this.#index.lookUp(this.#keyOf(this.#old));
+        if (former < 0 || (this.#states[former]! & WHOLE) === 0) return false;
+        this.#takeUnchanged(this.#offsets, former * this.#width);
+      }
+      this.#remove(this.#entryOf(this.#old));
+      this.#putWhole(this.#entryOf(this.#tuple));
+      return true;
+    }
+    // An arriving row may have had its old key on this shard too; the split sends that deletion by itself.
+    if (keyChanged) this.#remove(this.#entryOf(this.#old));
+    const entry = this.#entryOf(this.#tuple);
+    if (whole) this.#putWhole(entry);
+    else this.#putPartial(entry, arriving);
+    return true;
+  }
+
+  /** The statements for everything folded so far: removals first, so that values they hold are free. */
+  steps(): ApplyStep[] {
+    const steps: ApplyStep[] = [];
+    const add = (mask: number, make: (rows: RowSet) => ApplyStep): void => {
+      const rows = this.#select((state) => (state & mask) !== 0);
+      if (rows.count > 0) steps.push(make(rows));
+    };
+    add(DELETED, (rows) => ({ kind: "delete", rows }));
+    add(WHOLE, (rows) => ({ kind: "upsert", rows }));
+    steps.push(...this.#partialSteps());
+    return steps;
+  }
+
+  #partialSteps(): ApplyStep[] {
+    const groups = new Map<string, number[]>();
+    for (let entry = 0; entry < this.#index.size; entry++) {
+      if ((this.#states[entry]! & PARTIAL) === 0) continue;
+      const columns: number[] = [];
+      for (let column = 0; column < this.#width; column++) if (this.#offsets[entry * this.#width + column] !== ABSENT) columns.push(column);
+      const group = `${(this.#states[entry]! & ARRIVING) !== 0}:${columns.join()}`;
+      const entries = groups.get(group);
+      if (entries === undefined) groups.set(group, [entry]);
+      else entries.push(entry);
+    }
+    return [...groups.values()].map((entries) => {
+      const first = entries[0]!;
+      const columns = this.relation.columns.map((_, column) => column).filter((column) => this.#offsets[first * this.#width + column] !== ABSENT);
+      return { kind: "update", rows: this.#rowsOf(entries), columns, arriving: (this.#states[first]! & ARRIVING) !== 0 };
+    });
+  }
+
+  #select(wanted: (state: number) => boolean): RowSet {
+    const entries: number[] = [];
+    for (let entry = 0; entry < this.#index.size; entry++) if (wanted(this.#states[entry]!)) entries.push(entry);
+    return this.#rowsOf(entries);
+  }
+
+  #rowsOf(entries: readonly number[]): RowSet {
+    const offsets = new Int32Array(entries.length * this.#width);
+    entries.forEach((entry, row) => {
+      offsets.set(this.#offsets.subarray(entry * this.#width, (entry + 1) * this.#width), row * this.#width);
+    });
+    return { relation: this.relation, buffer: this.#buffer, count: entries.length, offsets };
+  }
+
+  #putWhole(entry: number): void {
+    this.#offsets.set(this.#tuple, entry * this.#width);
+    // The upsert replaces whatever a deletion would have removed.
+    this.#states[entry] = WHOLE;
+  }
+
+  #putPartial(entry: number, arriving: boolean): void {
+    const base = entry * this.#width;
+    const before = this.#states[entry]!;
+    const fresh = (before & (WHOLE | PARTIAL)) === 0;
+    for (let column = 0; column < this.#width; column++) {
+      if (this.#tuple[column] !== ABSENT) this.#offsets[base + column] = this.#tuple[column]!;
+      else if (fresh) this.#offsets[base + column] = ABSENT;
+    }
+    if ((before & WHOLE) === 0) this.#states[entry] = before | PARTIAL | (arriving ? ARRIVING : 0);
+  }
+
+  /** The key stays in the entry, for the DELETE. */
+  #remove(entry: number): void {
+    const base = entry * this.#width;
+    this.#offsets.fill(ABSENT, base, base + this.#width);
+    this.#keyColumns.forEach((column) => {
+      this.#offsets[base + column] = this.#old[column]!;
+    });
+    this.#states[entry] = DELETED;
+  }
+
+  #entryOf(tuple: Int32Array): number {
+    const entry = this.#index.entryOf(this.#keyOf(tuple));
+    if (entry >= this.#states.length) {
+      const states = new Uint8Array(this.#states.length * 2);
+      states.set(this.#states);
+      this.#states = states;
+      const offsets = new Int32Array(this.#offsets.length * 2);
+      offsets.set(this.#offsets);
+      this.#offsets = offsets;
+    }
+    return entry;
+  }
+
+  #keyOf(tuple: Int32Array): Int32Array {
+    for (let column = 0; column < this.#keyColumns.length; column++) this.#key[column] = tuple[this.#keyColumns[column]!]!;
+    return this.#key;
+  }
+
+  #sameKey(): boolean {
+    return this.#keyColumns.every((column) => {
+      const a = this.#old[column]!;
+      const b = this.#tuple[column]!;
+      return this.#buffer.compare(this.#buffer, b, b + valueBytes(this.#buffer, b), a, a + valueBytes(this.#buffer, a)) === 0;
+    });
+  }
+
+  #takeUnchanged(from: Int32Array, base: number): void {
+    for (let column = 0; column < this.#width; column++) if (this.#tuple[column] === ABSENT) this.#tuple[column] = from[base + column]!;
+  }
+
+  #isWhole(): boolean {
+    for (let column = 0; column < this.#width; column++) if (this.#tuple[column] === ABSENT) return false;
+    return true;
+  }
+
+  /** Notes where each value of a TupleData begins; unchanged TOAST is absent. */
+  #locate(tuple: number, into: Int32Array): void {
+    let at = tuple + 2;
+    for (let column = 0; column < this.#width; column++) {
+      into[column] = this.#buffer[at] === COLUMN_UNCHANGED ? ABSENT : at;
+      at += valueBytes(this.#buffer, at);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { pgDump } from "@electric-sql/pglite-tools/pg_dump";
+import { FrontendMessages } from "./frontend-messages.js";
+
+export interface DumpWorkerData {
+  /** Set to 1 when a reply lies in `replies`. */
+  readonly wakeUp: Int32Array;
+  readonly replies: MessagePort;
+  /** ParameterStatus messages of the login. */
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+  readonly arguments: readonly string[];
+}
+
+export type WorkerMessage =
+  | { readonly type: "request"; readonly bytes: Uint8Array }
+  | { readonly type: "done"; readonly sql: string }
+  | { readonly type: "failed"; readonly message: string };
+
+const { wakeUp, replies, parameters, arguments: dumpArguments } = workerData as DumpWorkerData;
+const messages = new FrontendMessages(parameters);
+
+function tell(message: WorkerMessage): void {
+  parentPort?.postMessage(message);
+}
+
+/** Sends a request to the server and sleeps until its reply is there. */
+function roundTrip(bytes: Uint8Array): Uint8Array {
+  Atomics.store(wakeUp, 0, 0);
+  tell({ type: "request", bytes });
+  Atomics.wait(wakeUp, 0, 0);
+  return (receiveMessageOnPort(replies) as { message: Uint8Array }).message;
+}
+
+/** What `pgDump` uses of a PGlite object. */
+const connection = {
+  query: () => Promise.resolve({ rows: [{ search_path: "pg_catalog" }] }),
+  exec: () => Promise.resolve([]),
+  execProtocolRawStream(bytes: Uint8Array, { onRawData }: { onRawData: (bytes: Uint8Array) => void }): void {
+    for (const step of messages.push(bytes)) {
+      onRawData(step.type === "answer" ? step.bytes : roundTrip(step.bytes));
+    }
+  },
+};
+
+try {
+  const pg = connection as unknown as Parameters<typeof pgDump>[0]["pg"];
+  const file = await pgDump({ pg, args: [...dumpArguments] });
+  tell({ type: "done", sql: await file.text() });
+} catch (error) {
+  tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+}

@@ -1,0 +1,139 @@
+import { from, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
+import { run } from "../flow.js";
+import { decodeTuples } from "../operators/decode-tuples.js";
+import { partitionRows, rowPart } from "../operators/partition-rows.js";
+import { shardRows } from "../operators/shard-rows.js";
+import type { PublishedTable } from "../postgres/catalog.js";
+import { displayName, tableId } from "../postgres/identifiers.js";
+import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
+import type { RowBatch } from "../row-batch.js";
+import { applyKeys } from "../schema/apply-keys.js";
+import type { SchemaPlan } from "../schema/schema-plan.js";
+import { copyIntoShard } from "../sinks/copy-into-shard.js";
+import { toShards } from "../sinks/to-shards.js";
+import { copyTable } from "../sources/copy-table.js";
+import { checkStopped } from "./interrupted.js";
+import type { Migration } from "./migration.js";
+import { ensureSlot } from "./slot.js";
+import { untilDone } from "./until-done.js";
+import { withRetries } from "./with-retries.js";
+
+export interface CopyOptions {
+  /** Build each table's primary key right after its rows, out of the source's schema. */
+  readonly buildKeys: boolean;
+}
+
+/**
+ * Copies every published table into the shards that do not have it yet, several at a time, the largest first. The slot
+ * that keeps the changes made meanwhile is made before the first.
+ */
+export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
+  const { pipeline, report, facts } = migration;
+  const done = await readShardProgress(migration);
+  await ensureSlot(migration, done.some((shard) => shard.size > 0));
+  const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
+  const tables = [...facts.publication.tables].sort((a, b) => b.bytes - a.bytes);
+  report({ type: "copy-started", tables: tables.length, rows: tables.reduce((sum, table) => sum + Math.max(0, table.estimatedRows), 0), bytes: tables.reduce((sum, table) => sum + table.bytes, 0) });
+  // Each table copied at a time needs a slot for its snapshot, beside the permanent one.
+  const free = facts.freeSlots - 1;
+  const parallel = Math.max(1, Math.min(pipeline.general.reshardingParallelCopies, free));
+  if (parallel < pipeline.general.reshardingParallelCopies) {
+    report({ type: "note", message: `Only ${parallel} tables are copied at a time: the source has no more free slots or senders (max_replication_slots, max_wal_senders).` });
+  }
+  await lastValueFrom(from(tables).pipe(mergeMap((table) => copyOne(migration, table, done, plan), parallel)), { defaultValue: undefined });
+}
+
+/** What each shard has of the source shard's tables. */
+async function readShardProgress(migration: Migration): Promise<Map<string, TableProgress>[]> {
+  return await Promise.all(
+    migration.shards.map(async (shard) => {
+      const client = await migration.sessions.destination(shard, "journal");
+      try {
+        return await readTableProgress(client, migration.progress);
+      } finally {
+        await client.end();
+      }
+    }),
+  );
+}
+
+async function copyOne(migration: Migration, table: PublishedTable, done: readonly ReadonlyMap<string, TableProgress>[], plan: SchemaPlan | undefined): Promise<void> {
+  const { pipeline, report, shards, sessions } = migration;
+  const name = displayName(table);
+  const id = tableId(table);
+  const started = Date.now();
+  const copied = done.map((shard) => shard.get(id));
+  const resumed = copied.some((progress) => progress !== undefined);
+  let rows = copied.reduce((sum, progress) => sum + (progress?.rows ?? 0), 0);
+  let bytes = 0;
+  if (copied.some((progress) => progress === undefined)) {
+    await withRetries(
+      {
+        what: `copy of ${name}`,
+        maxAttempts: pipeline.general.reshardingCopyRetryMaxAttempts,
+        minDelay: pipeline.general.reshardingCopyRetryMinDelay,
+        exponential: true,
+        signal: migration.signal,
+        report,
+      },
+      async () => {
+        checkStopped(migration.signal);
+        await migration.lock.ensure();
+        ({ rows, bytes } = await copyMissing(migration, table));
+      },
+    );
+  }
+  report({ type: "table-copied", table: name, rows, bytes, milliseconds: Date.now() - started, resumed });
+  if (plan === undefined) return;
+  const keyStarted = Date.now();
+  checkStopped(migration.signal);
+  await Promise.all(
+    shards.map(async (shard) => {
+      const client = await sessions.destination(shard, "schema");
+      try {
+        await applyKeys(plan, table, client, { shard });
+      } finally {
+        await client.end();
+      }
+    }),
+  );
+  report({ type: "table-key-built", table: name, milliseconds: Date.now() - keyStarted });
+}
+
+/** One attempt at the shards that lack the table, as they are now: an attempt that failed may have committed on some. */
+async function copyMissing(migration: Migration, table: PublishedTable): Promise<{ rows: number; bytes: number }> {
+  const { report, shards, sessions, signal } = migration;
+  const purpose = `copy ${table.oid}` as const;
+  const missing = await Promise.all(
+    shards.map(async (shard) => {
+      const client = await sessions.destination(shard, "journal");
+      try {
+        await sessions.fence(client, purpose);
+        return (await readTableProgress(client, migration.progress)).get(tableId(table)) === undefined;
+      } finally {
+        await client.end();
+      }
+    }),
+  );
+  const name = displayName(table);
+  let rows = 0;
+  let bytes = 0;
+  const source = copyTable({ server: migration.source, applicationName: sessions.applicationName(purpose), table });
+  const operators = pipe(
+    decodeTuples({ columns: table.columns.length, table: name }),
+    tap((batch: RowBatch) => {
+      rows += batch.count;
+      bytes += batch.bytes;
+      report({ type: "table-progress", table: name, rows, bytes, estimatedRows: table.estimatedRows });
+    }),
+    shardRows({ table, route: migration.route(table) }),
+    partitionRows(shards.length),
+  );
+  const sinks = shards.map((shard, index) =>
+    missing[index] === true
+      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, progress: migration.progress, exclusive: true })
+      : undefined,
+  );
+  if (missing.includes(true)) await untilDone(run(source, operators, toShards(rowPart, sinks)), signal);
+  return { rows, bytes };
+}

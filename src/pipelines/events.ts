@@ -1,0 +1,22 @@
+import type { Lsn } from "../postgres/lsn.js";
+import type { TableVerdict } from "./table-verdict.js";
+
+/** What a run tells while it goes on. Numbers are totals so far; bytes are payload bytes. */
+export type PipelineEvent =
+  | { readonly type: "note"; readonly message: string }
+  | { readonly type: "stage-started"; readonly stage: string }
+  | { readonly type: "stage-finished"; readonly stage: string; readonly milliseconds: number; readonly skipped?: boolean }
+  /** Retryable trouble; the work is tried again after `delay` milliseconds. */
+  | { readonly type: "retry"; readonly what: string; readonly reason: string; readonly attempt: number; readonly delay: number }
+  | { readonly type: "schema-statement"; readonly phase: string; readonly shard: number; readonly done: number; readonly total: number; readonly sql: string }
+  | { readonly type: "copy-started"; readonly tables: number; readonly rows: number; readonly bytes: number }
+  | { readonly type: "table-progress"; readonly table: string; readonly rows: number; readonly bytes: number; readonly estimatedRows: number }
+  | { readonly type: "table-copied"; readonly table: string; readonly rows: number; readonly bytes: number; readonly milliseconds: number; readonly resumed: boolean }
+  | { readonly type: "table-key-built"; readonly table: string; readonly milliseconds: number }
+  /** Positions of one source shard's stream; `lag` in bytes of WAL. */
+  | { readonly type: "stream-progress"; readonly sourceShard: number; readonly applied: Lsn; readonly source: Lsn; readonly lag: number; readonly changes: number }
+  | { readonly type: "caught-up"; readonly position: Lsn }
+  | { readonly type: "verify-started"; readonly tables: number; readonly position: Lsn | undefined }
+  | { readonly type: "table-verified"; readonly verdict: TableVerdict };
+
+export type Report = (event: PipelineEvent) => void;

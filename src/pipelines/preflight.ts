@@ -1,0 +1,114 @@
+import type pg from "pg";
+import type { Pipeline } from "../config/types.js";
+import { ReshardError } from "../errors.js";
+import { checkReplicaIdentities, type Publication, readPublication, readServerVersion } from "../postgres/catalog.js";
+import { displayAddress } from "../postgres/connection.js";
+import { displayName, qualifiedName, tableId } from "../postgres/identifiers.js";
+import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
+import type { TableRoute } from "../sharding/table-route.js";
+import { unmatchedRules } from "../sharding/unmatched-rules.js";
+
+/** pg_get_publication_tables tells columns and filters since 15, and the slot options used here exist since then. */
+const OLDEST_VERSION = 150000;
+
+export interface SourceFacts {
+  /** `server_version_num`. */
+  readonly version: number;
+  readonly publication: Publication;
+  /** By `tableId`. */
+  readonly routes: ReadonlyMap<string, TableRoute>;
+  /** Slots that can still be made on the source. */
+  readonly freeSlots: number;
+  readonly notes: readonly string[];
+}
+
+/** Reads and checks all that has to be right on the source before anything is made anywhere. */
+export async function checkSource(client: pg.Client, pipeline: Pipeline): Promise<SourceFacts> {
+  const server = displayAddress(pipeline.from.shards[0]!.primary);
+  const place = { server };
+  const version = await readServerVersion(client);
+  if (version < OLDEST_VERSION) {
+    throw new ReshardError("SERVER_TOO_OLD", `${server} runs PostgreSQL ${Math.floor(version / 10000)}; 15 or later is needed.`, { place, remedy: "Upgrade the source first." });
+  }
+  const { rows } = await client.query<{ wal_level: string; slots: number; senders: number; may_replicate: boolean; in_recovery: boolean }>(
+    `SELECT current_setting('wal_level') AS wal_level,
+            current_setting('max_replication_slots')::int4 - (SELECT count(*) FROM pg_replication_slots)::int4 AS slots,
+            current_setting('max_wal_senders')::int4 - (SELECT count(*) FROM pg_stat_replication)::int4 AS senders,
+            (SELECT rolsuper OR rolreplication OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER'))
+               FROM pg_roles WHERE rolname = current_user) AS may_replicate,
+            pg_is_in_recovery() AS in_recovery`,
+  );
+  const facts = rows[0]!;
+  if (facts.in_recovery) {
+    throw new ReshardError("SOURCE_IS_STANDBY", `${server} is a standby.`, { place, remedy: "Name the primary in [[databases]], and standbys with role = \"replica\"." });
+  }
+  if (facts.wal_level !== "logical") {
+    throw new ReshardError("WAL_LEVEL", `${server} has wal_level = ${facts.wal_level}.`, {
+      place,
+      remedy: "ALTER SYSTEM SET wal_level = 'logical'; and restart the server.",
+    });
+  }
+  if (!facts.may_replicate) {
+    throw new ReshardError("REPLICATION_PRIVILEGE", `${server}: user "${pipeline.from.shards[0]!.primary.user}" may not use replication.`, {
+      place,
+      remedy: `ALTER ROLE ${client.escapeIdentifier(pipeline.from.shards[0]!.primary.user)} REPLICATION;`,
+    });
+  }
+  const publication = await readPublication(client, pipeline.publication);
+  await checkPublishedKinds(client, pipeline.publication);
+  checkReplicaIdentities(publication.tables);
+  const routed = publication.tables.map(routedTable);
+  const routes = new Map(publication.tables.map((table, index) => [tableId(table), routeOfTable(routed[index]!, pipeline.to.sharding, pipeline.to.shards.length)]));
+  const unmatched = unmatchedRules(routed, pipeline.to.sharding);
+  if (unmatched.length > 0) {
+    throw new ReshardError("RULE_WITHOUT_TABLE", `No published table fits ${unmatched.map((rule) => `[[${rule.section}]] ${rule.names}`).join("; ")}.`, {
+      remedy: "Correct the name, add the table to the publication, or remove the rule.",
+    });
+  }
+  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes: nullableKeys(publication, routes) };
+}
+
+/** A table as routing sees it: partitions go by the name of the topmost table. */
+function routedTable(table: Publication["tables"][number]): RoutedTable {
+  return { ...table.root, columns: table.columns.map((column) => ({ name: column.name, type: column.baseType })) };
+}
+
+async function checkPublishedKinds(client: pg.Client, publication: string): Promise<void> {
+  const { rows } = await client.query<{ missing: string[] }>(
+    `SELECT array_remove(ARRAY[CASE WHEN NOT pubinsert THEN 'insert' END, CASE WHEN NOT pubupdate THEN 'update' END,
+                               CASE WHEN NOT pubdelete THEN 'delete' END, CASE WHEN NOT pubtruncate THEN 'truncate' END], NULL) AS missing
+       FROM pg_publication WHERE pubname = $1`,
+    [publication],
+  );
+  const missing = rows[0]?.missing ?? [];
+  if (missing.length === 0) return;
+  throw new ReshardError("PUBLICATION_INCOMPLETE", `The publication "${publication}" leaves out ${missing.join(", ")}: the shards would drift from the source.`, {
+    remedy: `ALTER PUBLICATION ${client.escapeIdentifier(publication)} SET (publish = 'insert, update, delete, truncate');`,
+  });
+}
+
+function nullableKeys(publication: Publication, routes: ReadonlyMap<string, TableRoute>): string[] {
+  return publication.tables.flatMap((table) => {
+    const route = routes.get(tableId(table))!;
+    if (route.kind !== "key") return [];
+    const column = table.columns.find((candidate) => candidate.name === route.column);
+    if (column === undefined || column.notNull) return [];
+    return [`${displayName(table)}.${column.name} is a sharding key and may be NULL: a row without it stops the move, unless a default mapping takes it.`];
+  });
+}
+
+/** Fails where a published table has rows on a shard already: they are nobody's to remove. */
+export async function checkDestinationEmpty(client: pg.Client, server: string, publication: Publication): Promise<void> {
+  const full: string[] = [];
+  for (const table of publication.tables) {
+    const { rows } = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [qualifiedName(table)]);
+    if (!rows[0]!.there) continue;
+    const found = await client.query<{ full: boolean }>(`SELECT EXISTS (SELECT FROM ONLY ${qualifiedName(table)}) AS full`);
+    if (found.rows[0]!.full) full.push(displayName(table));
+  }
+  if (full.length === 0) return;
+  throw new ReshardError("DESTINATION_NOT_EMPTY", `${server} has rows in ${full.slice(0, 10).join(", ")}${full.length > 10 ? ` and ${full.length - 10} more` : ""}, which were there before this migration.`, {
+    place: { server },
+    remedy: "Name an empty destination, or remove those rows yourself (TRUNCATE). If they are of a migration that ran before, its journal is gone: drop the tables and start anew.",
+  });
+}

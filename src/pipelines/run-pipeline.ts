@@ -1,0 +1,90 @@
+import type { Pipeline, Stage } from "../config/types.js";
+import { journalPhase, journalStageFinished } from "../progress/journal.js";
+import { copyTables } from "./copy.js";
+import type { Report } from "./events.js";
+import { checkStopped } from "./interrupted.js";
+import { type Migration, openMigration } from "./migration.js";
+import { replicate } from "./replicate.js";
+import { syncSchema, validateForeignKeys } from "./schema-sync.js";
+import { isSound, type TableVerdict } from "./table-verdict.js";
+import { verify } from "./verify.js";
+
+export interface RunOptions {
+  readonly pipeline: Pipeline;
+  readonly report: Report;
+  /** Aborted when the operator asks to stop. */
+  readonly signal: AbortSignal;
+  readonly ignoreErrors?: boolean;
+  /** Awaited before each stage: for who runs a pipeline inside a larger play, as the demo does. */
+  readonly beforeStage?: (stage: Stage) => Promise<void>;
+}
+
+export interface RunResult {
+  /** Of the last verify stage; empty without one. */
+  readonly verdicts: readonly TableVerdict[];
+  readonly sound: boolean;
+}
+
+/**
+ * Runs a pipeline's stages in order. What the journal calls finished is not done again; everything else can be, so that
+ * a run that was stopped or killed is continued by the same call.
+ */
+export async function runPipeline(options: RunOptions): Promise<RunResult> {
+  const { pipeline, report, signal } = options;
+  for (const note of pipeline.notes) report({ type: "note", message: note });
+  const copies = pipeline.stages.some((stage) => stage.type === "copy");
+  const migration = await openMigration({ pipeline, report, signal, filledElsewhere: !copies && pipeline.slot !== undefined });
+  try {
+    let verdicts: readonly TableVerdict[] = [];
+    for (const stage of pipeline.stages) {
+      checkStopped(signal);
+      await options.beforeStage?.(stage);
+      const name = stageName(stage);
+      const started = Date.now();
+      report({ type: "stage-started", stage: name });
+      const skipped = migration.entry.finishedStages.includes(name);
+      if (!skipped) {
+        await journalPhase(migration.journal, migration.id, name);
+        const found = await runStage(migration, stage, options);
+        if (found !== undefined) verdicts = found;
+        if (isLasting(stage)) await journalStageFinished(migration.journal, migration.id, name);
+      }
+      report({ type: "stage-finished", stage: name, milliseconds: Date.now() - started, ...(skipped ? { skipped } : {}) });
+    }
+    return { verdicts, sound: verdicts.every(isSound) };
+  } finally {
+    await migration.close();
+  }
+}
+
+/** The name in the journal and in events: `schema_sync:pre`, `copy` … */
+export function stageName(stage: Stage): string {
+  return stage.type === "schema_sync" ? `schema_sync:${stage.phase}` : stage.type;
+}
+
+/** Stages that are done once and for all; streaming and verifying go on from wherever they are, every time. */
+function isLasting(stage: Stage): boolean {
+  return stage.type === "schema_sync" || stage.type === "copy";
+}
+
+async function runStage(migration: Migration, stage: Stage, options: RunOptions): Promise<readonly TableVerdict[] | undefined> {
+  const { stages } = options.pipeline;
+  const ignoreErrors = options.ignoreErrors === true ? { ignoreErrors: true } : {};
+  switch (stage.type) {
+    case "schema_sync":
+      await syncSchema(migration, { phase: stage.phase, ...ignoreErrors });
+      // Keys come with the rows; without a copy there is nothing to wait for.
+      if (stage.phase === "pre" && !stages.some((other) => other.type === "copy")) await syncSchema(migration, { phase: "key", ...ignoreErrors });
+      return undefined;
+    case "copy":
+      await copyTables(migration, { buildKeys: stages.some((other) => other.type === "schema_sync") });
+      return undefined;
+    case "replicate": {
+      const reached = await replicate(migration, { kind: stage.until });
+      if (reached && stages.some((other) => other.type === "schema_sync" && other.phase === "post")) await validateForeignKeys(migration);
+      return undefined;
+    }
+    case "verify":
+      return await verify(migration);
+  }
+}

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import type pg from "pg";
+import type { ServerAddress } from "../config/types.js";
+import { ReshardError } from "../errors.js";
+import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
+
+/** What a session is for; part of its application_name, so that those of a dead run can be found. */
+export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}` | "apply" | "stream" | "lookup" | "verify";
+
+/** Opens the sessions of one migration, each named for what it does. */
+export class Sessions {
+  readonly #tag: string;
+
+  constructor(migration: string) {
+    this.#tag = `pg-reshard ${createHash("sha256").update(migration).digest("hex").slice(0, 8)}`;
+  }
+
+  applicationName(purpose: SessionPurpose): string {
+    return `${this.#tag} ${purpose}`;
+  }
+
+  async source(server: ServerAddress, purpose: SessionPurpose, options: Omit<SessionOptions, "applicationName" | "readOnly"> = {}): Promise<pg.Client> {
+    return await connect(server, { ...options, applicationName: this.applicationName(purpose), readOnly: true });
+  }
+
+  async destination(server: ServerAddress, purpose: SessionPurpose): Promise<pg.Client> {
+    return await connect(server, { applicationName: this.applicationName(purpose) });
+  }
+
+  /**
+   * A session that writes rows as replication does: triggers and foreign keys of the shard do not fire, where the user
+   * may say so. Commits need not wait for the disk: the progress that is lost with them is lost in the same moment.
+   */
+  async writer(server: ServerAddress, purpose: SessionPurpose): Promise<pg.Client> {
+    const client = await this.destination(server, purpose);
+    // Operators of extension types live in the extensions' schemas.
+    await client.query(`SELECT set_config('search_path', string_agg(DISTINCT quote_ident(n.nspname), ', '), false)
+      FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '='`);
+    await client.query(
+      // A key's rows are always found by its index, whatever the statistics of a table just filled say.
+      `SET synchronous_commit = off; SET jit = off; SET plan_cache_mode = force_generic_plan;
+       SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`,
+    );
+    // Superusers, and since 15 whoever was granted it.
+    const allowed = await client.query("SET session_replication_role = replica").then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Error && "code" in error && error.code === "42501") return false;
+        throw error;
+      },
+    );
+    if (!allowed) {
+      const fires = await client.query<{ fires: boolean }>(
+        `SELECT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')) AS fires`,
+      );
+      if (fires.rows[0]!.fires) {
+        await client.end();
+        throw new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
+          remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${client.escapeIdentifier(server.user)};`,
+        });
+      }
+    }
+    return client;
+  }
+
+  /**
+   * Ends sessions that a former attempt left behind on a server (one killed, or cut off by the network, may still be
+   * writing) and waits until they are gone. After that nothing but this run changes what progress says.
+   */
+  async fence(client: pg.Client, ...purposes: readonly (SessionPurpose | "copy")[]): Promise<void> {
+    const deadline = Date.now() + FENCE_MILLISECONDS;
+    for (;;) {
+      const { rows } = await client.query<{ pid: number }>(
+        `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND EXISTS (SELECT FROM unnest($1::text[]) AS p (name) WHERE application_name = p.name OR starts_with(application_name, p.name || ' '))`,
+        [purposes.map((purpose) => `${this.#tag} ${purpose}`)],
+      );
+      if (rows.length === 0) return;
+      if (Date.now() > deadline) {
+        throw new ReshardError("OLD_SESSION_REMAINS", `A session of a former run (${purposes.join(", ")}; process ${rows[0]!.pid}) does not end.`, {
+          remedy: `Look at it in pg_stat_activity; SELECT pg_terminate_backend(${rows[0]!.pid});`,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+const FENCE_MILLISECONDS = 60_000;

@@ -1,0 +1,96 @@
+import type pg from "pg";
+import { ReshardError } from "../errors.js";
+import { endQuietly } from "../postgres/connection.js";
+import { quoteIdentifier } from "../postgres/identifiers.js";
+import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
+import type { Migration } from "./migration.js";
+
+/** A replication slot as pg_replication_slots shows it. */
+export interface SlotState {
+  readonly name: string;
+  readonly confirmed: Lsn | undefined;
+  readonly active: boolean;
+  /** `pg_replication_slots.wal_status`: `lost` means that the server threw away what the slot still needed. */
+  readonly walStatus: string | undefined;
+  /** Bytes of WAL that the server keeps for it. */
+  readonly retainedBytes: number;
+}
+
+export async function readSlot(client: pg.Client, name: string): Promise<SlotState | undefined> {
+  const { rows } = await client.query<{ confirmed: string | null; active: boolean; wal_status: string | null; retained: number | null }>(
+    `SELECT confirmed_flush_lsn AS confirmed, active, wal_status, (pg_current_wal_lsn() - restart_lsn)::float8 AS retained
+       FROM pg_replication_slots WHERE slot_name = $1`,
+    [name],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  return {
+    name,
+    confirmed: row.confirmed === null ? undefined : parseLsn(row.confirmed),
+    active: row.active,
+    walStatus: row.wal_status ?? undefined,
+    retainedBytes: row.retained ?? 0,
+  };
+}
+
+/**
+ * Makes the permanent slot, before the first table is copied: from here on the source keeps every change. A slot that is
+ * gone while rows are on the shards already cannot be made again: changes in between would be missing.
+ */
+export async function ensureSlot(migration: Migration, copied: boolean): Promise<void> {
+  const slot = await readSlot(migration.monitor, migration.slot);
+  if (slot?.walStatus === "lost") {
+    throw new ReshardError("SLOT_LOST", `The source has thrown away WAL that the slot ${migration.slot} still needed (max_slot_wal_keep_size).`, {
+      remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination, raise max_slot_wal_keep_size and start anew.",
+    });
+  }
+  if (slot !== undefined) return;
+  if (copied) {
+    throw new ReshardError("SLOT_MISSING", `The slot ${migration.slot} is gone from the source, and with it the changes since ${migration.entry.startedAt.toISOString()}.`, {
+      remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination and start anew.",
+    });
+  }
+  const client = await migration.sessions.source(migration.source, "stream", { replication: true });
+  try {
+    await client.query(`CREATE_REPLICATION_SLOT ${quoteIdentifier(migration.slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')`);
+  } finally {
+    await endQuietly(client);
+  }
+}
+
+/** Where everything that is committed on the source now lies before. */
+export async function sourcePosition(monitor: pg.Client): Promise<Lsn> {
+  const { rows } = await monitor.query<{ inserted: string; block: number; segment: number }>(
+    `SELECT pg_current_wal_insert_lsn() AS inserted, current_setting('wal_block_size')::int4 AS block,
+            pg_size_bytes(current_setting('wal_segment_size'))::int4 AS segment`,
+  );
+  const row = rows[0]!;
+  return endOfRecord(parseLsn(row.inserted), row.block, row.segment);
+}
+
+/** Bytes of a WAL page's header (SizeOfXLogShortPHD, SizeOfXLogLongPHD, access/xlog_internal.h). */
+const SHORT_PAGE_HEADER = 24n;
+const LONG_PAGE_HEADER = 40n;
+
+/**
+ * The insert position is given behind a page's header where the page is still empty; what has been sent and flushed ends
+ * before it. Without this an idle server would seem to lag by a header for ever.
+ */
+export function endOfRecord(inserted: Lsn, blockBytes: number, segmentBytes: number): Lsn {
+  const inPage = inserted % BigInt(blockBytes);
+  const header = inserted % BigInt(segmentBytes) < BigInt(blockBytes) ? LONG_PAGE_HEADER : SHORT_PAGE_HEADER;
+  return inPage === header ? inserted - header : inserted;
+}
+
+/** Drops a slot, waiting for its reader to leave. True if there was one. */
+export async function dropSlot(client: pg.Client, name: string): Promise<boolean> {
+  const slot = await readSlot(client, name);
+  if (slot === undefined) return false;
+  if (slot.active) {
+    throw new ReshardError("SLOT_ACTIVE", `The slot ${name} is being read (confirmed ${slot.confirmed === undefined ? "nothing" : formatLsn(slot.confirmed)}).`, {
+      remedy: "Stop the run that streams from it first.",
+    });
+  }
+  await client.query("SELECT pg_drop_replication_slot($1)", [name]);
+  return true;
+}

@@ -1,0 +1,144 @@
+import type pg from "pg";
+import { ReshardError } from "../errors.js";
+import { displayName, type TableName } from "./identifiers.js";
+
+/** A live, not generated column of a table. */
+export interface Column {
+  readonly name: string;
+  readonly typeOid: number;
+  /** `format_type`: `numeric(10,2)`, `"Sales".status[]` … */
+  readonly type: string;
+  /** `pg_type.typname` of the type, or of the type under a domain: `int8`, `text` … */
+  readonly baseType: string;
+  readonly notNull: boolean;
+  readonly identity: "always" | "by default" | undefined;
+}
+
+/** A table as a publication shows it. */
+export interface PublishedTable extends TableName {
+  readonly oid: number;
+  readonly partitioned: boolean;
+  /** The topmost table of a partition tree, else the table itself: sharding rules speak of this one. */
+  readonly root: TableName;
+  /** Published columns in the table's order. */
+  readonly columns: readonly Column[];
+  /** SQL of the publication's row filter. */
+  readonly rowFilter: string | undefined;
+  /** How UPDATE and DELETE name a row. */
+  readonly identity: "default" | "index" | "full" | "nothing";
+  /** Columns that name a row: of the identity index or primary key; empty where there is none. */
+  readonly key: readonly string[];
+  /** Estimates for progress: `pg_class.reltuples` (-1: never analyzed) and the table's bytes. */
+  readonly estimatedRows: number;
+  readonly bytes: number;
+}
+
+export interface Publication {
+  readonly name: string;
+  readonly tables: readonly PublishedTable[];
+}
+
+interface TableRow {
+  oid: number;
+  schema: string;
+  name: string;
+  partitioned: boolean;
+  root_schema: string;
+  root_name: string;
+  row_filter: string | null;
+  identity: "d" | "i" | "f" | "n";
+  key: string[];
+  estimated_rows: number;
+  bytes: number;
+  columns: { name: string; type_oid: number; type: string; base_type: string; not_null: boolean; identity: "" | "a" | "d" }[];
+}
+
+/** Our own bookkeeping, when a former destination is a source now. */
+const OWN_SCHEMA = "reshard";
+
+/** PostgreSQL's own view of what a publication holds: pg_get_publication_tables (pg_publication.c). Columns and filter are there since 15. */
+const TABLES_SQL = `
+  SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
+         rn.nspname AS root_schema, rc.relname AS root_name,
+         pg_get_expr(p.qual, p.relid) AS row_filter, c.relreplident AS identity,
+         COALESCE((SELECT json_agg(a.attname ORDER BY k.position)
+                     FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+                     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+                    WHERE i.indrelid = c.oid AND i.indimmediate AND k.position <= i.indnkeyatts
+                      AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END), '[]') AS key,
+         c.reltuples::float8 AS estimated_rows, pg_table_size(c.oid)::float8 AS bytes,
+         (SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod),
+                            'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+                                          UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
+                                          SELECT typname FROM up WHERE typtype <> 'd'),
+                            'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum)
+            FROM pg_attribute a
+           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+             AND (p.attrs IS NULL OR a.attnum = ANY (p.attrs::int2[]))) AS columns
+    FROM pg_get_publication_tables($1) AS p
+    JOIN pg_class c ON c.oid = p.relid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_class rc ON rc.oid = COALESCE(pg_partition_root(c.oid), c.oid)
+    JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+   WHERE n.nspname <> '${OWN_SCHEMA}'
+   ORDER BY n.nspname, c.relname`;
+
+/** Reads what a publication holds. Fails where it does not exist or holds nothing. */
+export async function readPublication(client: pg.Client, name: string): Promise<Publication> {
+  const exists = await client.query("SELECT FROM pg_publication WHERE pubname = $1", [name]);
+  if (exists.rowCount === 0) {
+    const others = await client.query<{ pubname: string }>("SELECT pubname FROM pg_publication ORDER BY 1");
+    const known = others.rows.map((row) => `"${row.pubname}"`).join(", ");
+    throw new ReshardError("PUBLICATION_MISSING", `The source has no publication "${name}"${known === "" ? "" : ` (it has ${known})`}.`, {
+      remedy: `Run on the source: CREATE PUBLICATION ${client.escapeIdentifier(name)} FOR ALL TABLES;`,
+    });
+  }
+  const { rows } = await client.query<TableRow>(TABLES_SQL, [name]);
+  if (rows.length === 0) {
+    throw new ReshardError("PUBLICATION_EMPTY", `The publication "${name}" holds no table.`, {
+      remedy: `Add tables on the source: ALTER PUBLICATION ${client.escapeIdentifier(name)} ADD TABLE …;`,
+    });
+  }
+  return { name, tables: rows.map(publishedTable) };
+}
+
+const IDENTITIES = { d: "default", i: "index", f: "full", n: "nothing" } as const;
+
+function publishedTable(row: TableRow): PublishedTable {
+  return {
+    oid: row.oid,
+    schema: row.schema,
+    name: row.name,
+    partitioned: row.partitioned,
+    root: { schema: row.root_schema, name: row.root_name },
+    columns: row.columns.map((column) => ({
+      name: column.name,
+      typeOid: column.type_oid,
+      type: column.type,
+      baseType: column.base_type,
+      notNull: column.not_null,
+      identity: column.identity === "a" ? "always" : column.identity === "d" ? "by default" : undefined,
+    })),
+    rowFilter: row.row_filter ?? undefined,
+    identity: IDENTITIES[row.identity],
+    key: row.key,
+    estimatedRows: row.estimated_rows,
+    bytes: row.bytes,
+  };
+}
+
+/** Refuses, all in one message, tables whose updates and deletes could not be followed. */
+export function checkReplicaIdentities(tables: readonly PublishedTable[]): void {
+  const without = tables.filter((table) => table.identity === "nothing" || table.key.length === 0);
+  if (without.length === 0) return;
+  const list = without.map((table) => `${displayName(table)} (${table.identity === "full" ? "REPLICA IDENTITY FULL without a primary key, which is not supported yet" : table.identity === "nothing" ? "REPLICA IDENTITY NOTHING" : "no primary key"})`);
+  throw new ReshardError("REPLICA_IDENTITY_MISSING", `Updates and deletes of ${without.length === 1 ? "this table" : "these tables"} name no row: ${list.join(", ")}.`, {
+    remedy: "Give each a primary key, or ALTER TABLE … REPLICA IDENTITY USING INDEX with a unique index over NOT NULL columns; or take it out of the publication.",
+  });
+}
+
+/** The server's version as `server_version_num`: 180004 is 18.4. */
+export async function readServerVersion(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ version: number }>("SELECT current_setting('server_version_num')::int4 AS version");
+  return rows[0]!.version;
+}

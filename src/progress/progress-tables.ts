@@ -1,0 +1,36 @@
+import type pg from "pg";
+
+/**
+ * The bookkeeping on every destination shard. `reshard`, not `pg_reshard`: PostgreSQL reserves the prefix `pg_`.
+ * Progress is written in the transaction of the data it describes, so the two cannot disagree.
+ */
+const STATEMENTS = [
+  "CREATE SCHEMA IF NOT EXISTS reshard",
+  `CREATE TABLE IF NOT EXISTS reshard.table_progress (
+     migration text, source_shard int4, table_schema text, table_name text,
+     snapshot_lsn pg_lsn NOT NULL, rows int8 NOT NULL, copied_at timestamptz NOT NULL DEFAULT now(),
+     PRIMARY KEY (migration, source_shard, table_schema, table_name))`,
+  `CREATE TABLE IF NOT EXISTS reshard.stream_progress (
+     migration text, source_shard int4, applied_lsn pg_lsn NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+     PRIMARY KEY (migration, source_shard)) WITH (fillfactor = 10)`,
+  `CREATE TABLE IF NOT EXISTS reshard.migration (
+     id text PRIMARY KEY, source text NOT NULL, destination text NOT NULL, publication text NOT NULL,
+     slots json NOT NULL, finished_stages text[] NOT NULL DEFAULT '{}', phase text NOT NULL,
+     started_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())`,
+];
+
+/** Makes the schema `reshard` where it is missing. */
+export async function createProgressTables(client: pg.Client): Promise<void> {
+  for (const statement of STATEMENTS) await client.query(statement);
+}
+
+/** True where `createProgressTables` has run. */
+export async function hasProgressTables(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>("SELECT to_regclass('reshard.migration') IS NOT NULL AS there");
+  return rows[0]!.there;
+}
+
+/** Removes every trace of pg-reshard from a shard. */
+export async function dropProgressTables(client: pg.Client): Promise<void> {
+  await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
+}

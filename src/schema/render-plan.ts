@@ -1,0 +1,34 @@
+import { displayObject, type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
+import { sessionSettings } from "./session-settings.js";
+
+const TITLES: Readonly<Record<Phase, string>> = {
+  pre: "pre: before the rows",
+  key: "key: after a table's rows",
+  post: "post: after all rows",
+  skip: "skip: not run",
+};
+
+/**
+ * The SQL that the phases would run on an empty shard, in order, with kind and reason as comments; psql can run it.
+ * Skipped statements come as comments.
+ */
+export function renderPlan(plan: SchemaPlan, phases: readonly Phase[]): string {
+  const parts = phases.some((phase) => phase !== "skip") ? [sessionSettings.map((setting) => `${setting};`).join("\n")] : [];
+  for (const phase of phases) {
+    const statements = statementsOf(plan, phase);
+    parts.push(`-- ==== ${TITLES[phase]} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`);
+    for (const statement of statements) parts.push(rendered(statement));
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+function rendered(statement: PlannedStatement): string {
+  const object = statement.object === undefined ? "" : ` ${displayObject(statement.object)}`;
+  const role = statement.roles.length === 0 ? "" : `; needs role ${statement.roles.join(", ")}`;
+  const heading = comment(`${statement.phase}: ${statement.kind}${object}: ${statement.reason}${role}`.replaceAll(/\s+/g, " "));
+  return `${heading}\n${statement.phase === "skip" ? comment(statement.sql) : `${statement.sql};`}`;
+}
+
+function comment(text: string): string {
+  return text.split("\n").map((line) => `-- ${line}`).join("\n");
+}

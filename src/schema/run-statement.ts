@@ -1,0 +1,59 @@
+import type pg from "pg";
+import type { ServerAddress } from "../config/types.js";
+import { ReshardError } from "../errors.js";
+import { displayName } from "../postgres/identifiers.js";
+import { displayAddress } from "../postgres/connection.js";
+import { isRetryable, reasonOf, sqlState } from "../postgres/server-errors.js";
+import { indexToDrop, presenceQuery } from "./presence.js";
+import { displayObject, type PlannedStatement } from "./schema-plan.js";
+
+/** `ran`: it was missing, or does no harm to run again; `present`: the catalog has it already; `skipped`: it names a role that is not there. */
+export type Outcome = "ran" | "present" | "skipped";
+
+/** Runs one statement unless what it makes is there. An index left invalid by a failed build is dropped and built anew. */
+export async function runStatement(client: pg.Client, statement: PlannedStatement, roles: ReadonlySet<string>): Promise<Outcome> {
+  if (statement.roles.some((role) => !roles.has(role))) return "skipped";
+  const { presence } = statement;
+  const query = presence === undefined ? undefined : presenceQuery(presence);
+  if (presence !== undefined && query !== undefined) {
+    const { rows } = await client.query<{ state: "present" | "invalid" }>(query.text, [...query.values]);
+    const state = rows[0]?.state;
+    if (state === "present") return "present";
+    if (state === "invalid") await client.query(`DROP INDEX ${indexToDrop(presence) ?? ""}`);
+  }
+  try {
+    await client.query(statement.sql);
+    return "ran";
+  } catch (error) {
+    if (presence?.type === "by error" && presence.states.includes(sqlState(error) ?? "")) return "present";
+    throw error;
+  }
+}
+
+/** The names of all roles of a server. */
+export async function readRoles(client: pg.Client): Promise<Set<string>> {
+  const { rows } = await client.query<{ rolname: string }>("SELECT rolname FROM pg_roles");
+  return new Set(rows.map((row) => row.rolname));
+}
+
+/** As much of a statement as an error shows. */
+const SHOWN_CHARACTERS = 1000;
+
+/** SCHEMA_STATEMENT_FAILED, with the shard, the statement and the server's own words. */
+export function statementFailed(statement: PlannedStatement, shard: ServerAddress, cause: unknown): ReshardError {
+  const server = displayAddress(shard);
+  const sql = statement.sql.length > SHOWN_CHARACTERS ? `${statement.sql.slice(0, SHOWN_CHARACTERS)} …` : statement.sql;
+  const name = statement.object === undefined ? "" : ` ${displayObject(statement.object)}`;
+  return new ReshardError("SCHEMA_STATEMENT_FAILED", `${server}: ${statement.kind}${name} (${statement.phase}) failed: ${serverWords(cause)}\n${sql}`, {
+    remedy: "Put right what the server names and run the same command again: it goes on with what is missing. --ignore-errors leaves failed statements out.",
+    kind: isRetryable(cause) ? "retry" : "operator",
+    place: { server, ...(statement.table === undefined ? {} : { table: displayName(statement.table) }) },
+    cause,
+  });
+}
+
+/** The server's message with its detail and hint. */
+export function serverWords(error: unknown): string {
+  const { detail, hint } = (typeof error === "object" && error !== null ? error : {}) as { detail?: unknown; hint?: unknown };
+  return [reasonOf(error), detail, hint].filter((part) => typeof part === "string" && part !== "").join(" — ");
+}

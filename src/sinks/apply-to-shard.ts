@@ -1,0 +1,154 @@
+import type pg from "pg";
+import { concatMap, defer, finalize } from "rxjs";
+import type { ApplyStep, RowSet, StepBatch } from "../apply-step.js";
+import type { Receipt, Sink } from "../flow.js";
+import { endQuietly } from "../postgres/connection.js";
+import type { Lsn } from "../postgres/lsn.js";
+import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import { sqlState } from "../postgres/server-errors.js";
+import { writeStreamProgress } from "../progress/stream-progress.js";
+import type { ProgressKey } from "../progress/table-progress.js";
+import { changeKeyStatement, deleteStatement, replacesRows, truncateStatement, updateStatement, upsertStatement } from "./apply-statements.js";
+import { encodeRowArray } from "./row-array.js";
+import { prepareTargetTable, type TargetTable } from "./target-table.js";
+
+export interface ApplyToShardOptions {
+  readonly open: () => Promise<pg.Client>;
+  readonly progress: ProgressKey;
+  /** The columns that name a row of a relation. */
+  readonly keyOf: (relation: PgoutputRelation) => readonly string[];
+  /**
+   * Completes rows that came from another shard with unchanged TOAST: reads what they do not carry from the source, by
+   * key. Rows that the source does not have any more are left out; the stream will tell what became of them.
+   */
+  readonly completeFromSource: (rows: RowSet, places: readonly number[]) => Promise<RowSet>;
+}
+
+/**
+ * Runs the steps of each batch on one shard, in one transaction with the progress they make. A piece of a transaction
+ * larger than a batch is answered as taken; the transaction stays open, and only its end is answered as durable.
+ */
+export function applyToShard(options: ApplyToShardOptions): Sink<StepBatch, Lsn> {
+  return (batches$) =>
+    defer(() => {
+      const session = new ApplySession(options);
+      return batches$.pipe(
+        concatMap((batch) => session.apply(batch)),
+        finalize(() => { void session.close(); }),
+      );
+    });
+}
+
+/** unique_violation and exclusion_violation: what folding can run into where the source did not. */
+const CONFLICTS = new Set(["23505", "23P01"]);
+
+class ApplySession {
+  readonly #options: ApplyToShardOptions;
+  readonly #targets = new Map<PgoutputRelation, TargetTable>();
+  readonly #statementNames = new Map<string, string>();
+  #client: pg.Client | undefined;
+  #open = false;
+  #closed = false;
+
+  constructor(options: ApplyToShardOptions) {
+    this.#options = options;
+  }
+
+  async apply(batch: StepBatch): Promise<Receipt<Lsn>> {
+    if (batch.steps.length > 0) await this.#run(batch);
+    if (batch.resume === undefined) return { taken: batch.sequence };
+    if (this.#open) {
+      const client = this.#client!;
+      await writeStreamProgress(client, this.#options.progress, batch.resume);
+      await client.query("COMMIT");
+      this.#open = false;
+    }
+    return { taken: batch.sequence, durable: batch.resume };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await endQuietly(this.#client);
+  }
+
+  async #run(batch: StepBatch): Promise<void> {
+    const client = await this.#session();
+    for (const relation of relationsOf(batch.steps)) {
+      if (!this.#targets.has(relation)) {
+        this.#targets.set(relation, await prepareTargetTable(client, relation, this.#options.keyOf(relation), this.#options.progress.sourceShard));
+      }
+    }
+    await client.query(this.#open ? "SAVEPOINT batch" : "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch");
+    this.#open = true;
+    try {
+      for (const step of batch.steps) await this.#step(client, step);
+    } catch (error) {
+      if (!CONFLICTS.has(sqlState(error) ?? "")) throw error;
+      await client.query("ROLLBACK TO SAVEPOINT batch");
+      for (const step of batch.oneByOne()) await this.#step(client, step);
+    }
+    await client.query("RELEASE SAVEPOINT batch");
+  }
+
+  async #step(client: pg.Client, step: ApplyStep): Promise<void> {
+    if (step.kind === "truncate") {
+      await client.query(truncateStatement(step.relations.map((relation) => this.#target(relation)), step.restartIdentity));
+      return;
+    }
+    const target = this.#target(step.rows.relation);
+    switch (step.kind) {
+      case "delete":
+        await this.#execute(client, deleteStatement(target), [encodeRowArray(step.rows, target.rowType)]);
+        break;
+      case "upsert":
+        await this.#upsert(client, target, step.rows);
+        break;
+      case "change-key":
+        await this.#execute(client, changeKeyStatement(target, step.columns), [
+          encodeRowArray(step.oldKey, target.rowType),
+          encodeRowArray(step.rows, target.rowType),
+        ]);
+        break;
+      case "update": {
+        const result = await this.#execute(client, updateStatement(target, step.columns), [encodeRowArray(step.rows, target.rowType)]);
+        if (!step.arriving || result.rows.length === step.rows.count) break;
+        const here = new Set(result.rows.map((row) => row.place));
+        const missing = Array.from({ length: step.rows.count }, (_, row) => row).filter((row) => !here.has(row + 1));
+        const completed = await this.#options.completeFromSource(step.rows, missing);
+        if (completed.count > 0) await this.#upsert(client, target, completed);
+        break;
+      }
+    }
+  }
+
+  async #upsert(client: pg.Client, target: TargetTable, rows: RowSet): Promise<void> {
+    const array = encodeRowArray(rows, target.rowType);
+    if (replacesRows(target)) await this.#execute(client, deleteStatement(target), [array]);
+    await this.#execute(client, upsertStatement(target), [array]);
+  }
+
+  async #execute(client: pg.Client, text: string, values: Buffer[]): Promise<pg.QueryResult<{ place: number }>> {
+    let name = this.#statementNames.get(text);
+    if (name === undefined) {
+      name = `reshard_${this.#statementNames.size}`;
+      this.#statementNames.set(text, name);
+    }
+    return await client.query<{ place: number }>({ name, text, values });
+  }
+
+  #target(relation: PgoutputRelation): TargetTable {
+    return this.#targets.get(relation)!;
+  }
+
+  async #session(): Promise<pg.Client> {
+    if (this.#client === undefined) {
+      this.#client = await this.#options.open();
+      if (this.#closed) await endQuietly(this.#client);
+    }
+    return this.#client;
+  }
+}
+
+function relationsOf(steps: readonly ApplyStep[]): Set<PgoutputRelation> {
+  return new Set(steps.flatMap((step) => (step.kind === "truncate" ? step.relations : [step.rows.relation])));
+}

@@ -1,0 +1,123 @@
+import type pg from "pg";
+import { type CopyStreamQuery, from as copyFrom } from "pg-copy-streams";
+import { concatMap, defer, finalize } from "rxjs";
+import { ReshardError, defect } from "../errors.js";
+import type { Receipt, Sink } from "../flow.js";
+import type { PublishedTable } from "../postgres/catalog.js";
+import { endQuietly } from "../postgres/connection.js";
+import { encodeCopyHeader, encodeCopyTrailer } from "../postgres/copy-binary.js";
+import { displayName, qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
+import type { Lsn } from "../postgres/lsn.js";
+import { type ProgressKey, writeTableProgress } from "../progress/table-progress.js";
+import type { RowPart } from "../row-batch.js";
+
+export interface CopyIntoShardOptions {
+  readonly open: () => Promise<pg.Client>;
+  readonly table: PublishedTable;
+  readonly progress: ProgressKey;
+  /**
+   * True where this source shard's rows are the only ones the table will hold, so that what a failed attempt left may
+   * be truncated, and rows written frozen.
+   */
+  readonly exclusive: boolean;
+}
+
+/**
+ * Writes one table's rows into one shard, in one transaction with their progress. Every batch is answered as taken; the
+ * one with `resume` ends the copy and is answered as durable after COMMIT.
+ */
+export function copyIntoShard(options: CopyIntoShardOptions): Sink<RowPart, Lsn> {
+  return (parts$) =>
+    defer(() => {
+      const copy = new ShardCopy(options);
+      return parts$.pipe(
+        concatMap((part) => copy.write(part)),
+        finalize(() => { void copy.close(); }),
+      );
+    });
+}
+
+class ShardCopy {
+  readonly #options: CopyIntoShardOptions;
+  #client: pg.Client | undefined;
+  #stream: CopyStreamQuery | undefined;
+  #failed: Promise<never> | undefined;
+  #rows = 0;
+  #closed = false;
+
+  constructor(options: CopyIntoShardOptions) {
+    this.#options = options;
+  }
+
+  async write(batch: RowPart): Promise<Receipt<Lsn>> {
+    if (this.#stream === undefined) await this.#begin();
+    this.#rows += batch.rows;
+    if (batch.part.length > 0) await this.#send(batch.part);
+    if (batch.resume === undefined) return { taken: batch.sequence };
+    await this.#commit(batch.resume);
+    return { taken: batch.sequence, durable: batch.resume };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await endQuietly(this.#client);
+  }
+
+  async #begin(): Promise<void> {
+    const { table, exclusive } = this.#options;
+    const client = (this.#client = await this.#options.open());
+    if (this.#closed) {
+      await endQuietly(client);
+      throw defect("a copy was written to after its end");
+    }
+    await client.query("BEGIN");
+    const truncated = exclusive && (await truncate(client, table));
+    const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+    const freeze = truncated && !table.partitioned ? ", FREEZE" : "";
+    const stream = client.query(copyFrom(`COPY ${qualifiedName(table)} (${columns}) FROM STDIN (FORMAT binary${freeze})`));
+    this.#stream = stream;
+    this.#failed = new Promise<never>((_, reject) => {
+      stream.once("error", reject);
+    });
+    this.#failed.catch(() => undefined);
+    await this.#send(encodeCopyHeader());
+  }
+
+  async #send(bytes: Buffer): Promise<void> {
+    const stream = this.#stream!;
+    await Promise.race([new Promise<void>((resolve) => stream.write(bytes, () => { resolve(); })), this.#failed!]);
+  }
+
+  async #commit(snapshot: Lsn): Promise<void> {
+    const { table, progress } = this.#options;
+    const stream = this.#stream!;
+    await this.#send(encodeCopyTrailer());
+    await Promise.race([new Promise<void>((resolve) => stream.end(() => { resolve(); })), this.#failed!]);
+    if (stream.rowCount !== this.#rows) {
+      throw new ReshardError("COPY_ROW_COUNT", `${displayName(table)}: ${this.#rows} rows were sent and ${stream.rowCount} arrived.`, {
+        kind: "defect",
+        remedy: "Look for a rule or BEFORE INSERT trigger on the destination table that drops rows.",
+      });
+    }
+    const client = this.#client!;
+    await writeTableProgress(client, progress, table, { snapshot, rows: this.#rows });
+    await client.query("COMMIT");
+    await client.end();
+    this.#client = undefined;
+  }
+}
+
+/**
+ * Empties the table so that COPY may freeze; false where foreign keys from elsewhere forbid TRUNCATE. Then what a failed
+ * attempt left has been rolled back with it anyway.
+ */
+async function truncate(client: pg.Client, table: PublishedTable): Promise<boolean> {
+  const name = qualifiedName(table);
+  const { rows } = await client.query<{ referenced: boolean }>(
+    "SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = $1::regclass AND conrelid <> confrelid) AS referenced",
+    [name],
+  );
+  if (rows[0]!.referenced) return false;
+  await client.query(`TRUNCATE ${table.partitioned ? "" : "ONLY "}${name}`);
+  return true;
+}

@@ -1,0 +1,75 @@
+import { ABSENT, type RowSet } from "../apply-step.js";
+import { defect } from "../errors.js";
+import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+
+/** How a row travels to a shard: the composite type and what each of its attributes is there. */
+export interface RowType {
+  /** OID of the composite type. */
+  readonly oid: number;
+  readonly attributes: readonly {
+    readonly typeOid: number;
+    /** The type has no binary form: the attribute is text. */
+    readonly asText: boolean;
+    readonly name: string;
+  }[];
+}
+
+/**
+ * Rows as one value of type `composite[]` in binary send format, for `unnest`. One array of rows rather than an array
+ * for each column: it is filled row by row from the messages' bytes, and columns that are arrays themselves, which
+ * `unnest` would flatten, pass through it whole.
+ *
+ * The layout is that of `array_recv` (utils/adt/arrayfuncs.c) with elements as `record_recv` (utils/adt/rowtypes.c)
+ * reads them. Absent values are NULL.
+ */
+export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly number[]): Buffer {
+  const { buffer, offsets } = rows;
+  const width = type.attributes.length;
+  const count = only?.length ?? rows.count;
+  let size = ARRAY_HEADER_BYTES + count * (8 + 8 * width);
+  for (let row = 0; row < count; row++) {
+    const base = (only === undefined ? row : only[row]!) * width;
+    for (let column = 0; column < width; column++) {
+      const at = offsets[base + column]!;
+      if (at !== ABSENT && buffer[at] !== COLUMN_NULL) size += readLength(buffer, at + 1);
+    }
+  }
+  const array = Buffer.allocUnsafe(size);
+  array.writeInt32BE(1, 0); // dimensions
+  array.writeInt32BE(0, 4); // no NULL elements
+  array.writeUInt32BE(type.oid, 8);
+  array.writeInt32BE(count, 12);
+  array.writeInt32BE(1, 16); // lower bound
+  let to = ARRAY_HEADER_BYTES;
+  for (let row = 0; row < count; row++) {
+    const base = (only === undefined ? row : only[row]!) * width;
+    const start = to;
+    to = array.writeInt32BE(width, to + 4);
+    for (let column = 0; column < width; column++) {
+      const attribute = type.attributes[column]!;
+      to = array.writeUInt32BE(attribute.typeOid, to);
+      const at = offsets[base + column]!;
+      const kind = at === ABSENT ? COLUMN_NULL : buffer[at]!;
+      if (kind === COLUMN_NULL) {
+        to = array.writeInt32BE(-1, to);
+        continue;
+      }
+      if (kind !== (attribute.asText ? COLUMN_TEXT : COLUMN_BINARY)) {
+        throw defect(`column ${attribute.name} came ${kind === COLUMN_TEXT ? "as text" : "in binary"}, which its type on the shard does not take`);
+      }
+      const length = readLength(buffer, at + 1);
+      to = array.writeInt32BE(length, to);
+      buffer.copy(array, to, at + 5, at + 5 + length);
+      to += length;
+    }
+    array.writeInt32BE(to - start - 4, start);
+  }
+  return array;
+}
+
+/** Dimensions, flag, element type, length and lower bound of the one dimension. */
+const ARRAY_HEADER_BYTES = 20;
+
+function readLength(buffer: Buffer, at: number): number {
+  return (buffer[at]! << 24) | (buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!;
+}

@@ -1,0 +1,125 @@
+import type pg from "pg";
+import { ReshardError } from "../errors.js";
+import { displayName, qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
+import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import type { RowType } from "./row-array.js";
+
+/** A relation's columns as they are on one shard, in the relation's order. */
+export interface TargetColumn {
+  readonly name: string;
+  /** What the column travels as: its type (the one under a domain, for NULL in place of an absent value may not be one of the domain's), or text. */
+  readonly type: string;
+  readonly typeOid: number;
+  readonly asText: boolean;
+  /** SQL of the type to read text as, where `asText`. */
+  readonly columnType: string;
+  readonly identityAlways: boolean;
+}
+
+/** A table on one shard, ready to have changes applied. */
+export interface TargetTable {
+  readonly table: TableName;
+  /** UPDATE and DELETE say ONLY, lest they reach into inheritance children. */
+  readonly only: boolean;
+  readonly columns: readonly TargetColumn[];
+  /** Places of the columns that name a row. */
+  readonly key: readonly number[];
+  /** SQL name of the composite type that rows travel as. */
+  readonly rowTypeName: string;
+  readonly rowType: RowType;
+}
+
+/** Types with OIDs below have the same on every server (FirstNormalObjectId, access/transam.h). */
+const FIRST_NORMAL_OID = 16384;
+const TEXT_OID = 25;
+
+interface ColumnRow {
+  name: string;
+  type_oid: string;
+  base_type: string;
+  base_oid: string;
+  as_text: boolean;
+  identity_always: boolean;
+}
+
+const COLUMNS_SQL = `
+  SELECT a.attname AS name, a.atttypid AS type_oid, up.base_oid, format_type(up.base_oid, up.typmod) AS base_type,
+         t.typreceive = 0 AS as_text, a.attidentity = 'a' AS identity_always
+    FROM pg_attribute a
+    CROSS JOIN LATERAL (
+      WITH RECURSIVE up (oid, typmod, depth) AS (
+        SELECT a.atttypid, a.atttypmod, 0
+        UNION ALL
+        SELECT d.typbasetype, d.typtypmod, up.depth + 1 FROM up JOIN pg_type d ON d.oid = up.oid AND d.typtype = 'd')
+      SELECT up.oid AS base_oid, up.typmod FROM up ORDER BY depth DESC LIMIT 1) AS up
+    JOIN pg_type t ON t.oid = up.base_oid
+   WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped`;
+
+/** Columns of the unique indexes that ON CONFLICT could use. */
+const UNIQUE_KEYS_SQL = `
+  SELECT (SELECT json_agg(a.attname ORDER BY k.position)
+            FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+           WHERE k.position <= i.indnkeyatts) AS columns
+    FROM pg_index i
+   WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL`;
+
+/**
+ * Looks a relation up on a shard and makes the composite type for its rows.
+ * Fails where the table, a column or the key is missing there, or a built-in type differs.
+ */
+export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, key: readonly string[], sourceShard: number): Promise<TargetTable> {
+  const name = qualifiedName(relation);
+  const found = await client.query<{ oid: string | null; partitioned: boolean }>(
+    "SELECT c.oid, c.relkind = 'p' AS partitioned FROM pg_class c WHERE c.oid = to_regclass($1)",
+    [name],
+  );
+  const target = found.rows[0];
+  if (target?.oid === null || target === undefined) throw schemaDiffers(relation, "the table does not exist on the shard");
+  const onShard = new Map((await client.query<ColumnRow>(COLUMNS_SQL, [target.oid])).rows.map((row) => [row.name, row]));
+  const columns = relation.columns.map((column): TargetColumn => {
+    const there = onShard.get(column.name);
+    if (there === undefined) throw schemaDiffers(relation, `the column "${column.name}" does not exist on the shard`);
+    const typeOid = Number(there.type_oid);
+    if (column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
+      throw schemaDiffers(relation, `the column "${column.name}" has another type on the shard (${there.base_type})`);
+    }
+    return {
+      name: column.name,
+      type: there.as_text ? "text" : there.base_type,
+      typeOid: there.as_text ? TEXT_OID : Number(there.base_oid),
+      asText: there.as_text,
+      columnType: there.base_type,
+      identityAlways: there.identity_always,
+    };
+  });
+  const uniqueKeys = (await client.query<{ columns: string[] | null }>(UNIQUE_KEYS_SQL, [target.oid])).rows;
+  const wanted = [...key].sort().join("\0");
+  if (!uniqueKeys.some((row) => row.columns !== null && [...row.columns].sort().join("\0") === wanted)) {
+    throw new ReshardError("KEY_MISSING", `${displayName(relation)} has no unique index on (${key.join(", ")}) on the shard.`, {
+      remedy: "Run `pg-reshard schema-sync` for the same databases, or create the index, and start again.",
+      place: { table: displayName(relation) },
+    });
+  }
+  const rowTypeName = `reshard.${quoteIdentifier(`row_${sourceShard}_${target.oid}`)}`;
+  await client.query(
+    `DROP TYPE IF EXISTS ${rowTypeName};
+     CREATE TYPE ${rowTypeName} AS (${columns.map((column, index) => `"${index + 1}" ${column.type}`).join(", ")})`,
+  );
+  const rowType = await client.query<{ oid: string }>("SELECT $1::regtype::oid AS oid", [rowTypeName]);
+  return {
+    table: { schema: relation.schema, name: relation.name },
+    only: !target.partitioned,
+    columns,
+    key: key.map((column) => relation.columns.findIndex((candidate) => candidate.name === column)),
+    rowTypeName,
+    rowType: { oid: Number(rowType.rows[0]!.oid), attributes: columns },
+  };
+}
+
+function schemaDiffers(table: TableName, what: string): ReshardError {
+  return new ReshardError("SCHEMA_DIFFERS", `${displayName(table)}: ${what}.`, {
+    remedy: "Change the table on every shard as it was changed on the source and start again: the stream goes on at this change.",
+    place: { table: displayName(table) },
+  });
+}

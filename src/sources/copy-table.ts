@@ -1,0 +1,101 @@
+import { randomBytes } from "node:crypto";
+import { Observable } from "rxjs";
+import type pg from "pg";
+import type { ServerAddress } from "../config/types.js";
+import type { Source } from "../flow.js";
+import { InFlightWindow } from "../in-flight-window.js";
+import type { PublishedTable } from "../postgres/catalog.js";
+import { connect, endQuietly } from "../postgres/connection.js";
+import { CopyDataReader } from "../postgres/copy-data-reader.js";
+import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
+import { type Lsn, parseLsn } from "../postgres/lsn.js";
+import type { CopyBatch } from "../row-batch.js";
+
+export interface CopyTableOptions {
+  readonly server: ServerAddress;
+  readonly applicationName: string;
+  readonly table: PublishedTable;
+  /** Called once the snapshot is there, with its position. */
+  readonly onSnapshot?: (snapshot: Lsn) => void;
+  readonly windowBytes?: number;
+}
+
+const BATCH_BYTES = 256 * 1024;
+
+/** The statement that reads one table: a query where plain COPY cannot (row filters, partition roots). */
+export function copyOutStatement(table: PublishedTable): string {
+  const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const filter = table.rowFilter === undefined ? "" : ` WHERE ${table.rowFilter}`;
+  const what =
+    table.partitioned || table.rowFilter !== undefined
+      ? `(SELECT ${columns} FROM ${table.partitioned ? "" : "ONLY "}${qualifiedName(table)}${filter})`
+      : `${qualifiedName(table)} (${columns})`;
+  return `COPY ${what} TO STDOUT (FORMAT binary)`;
+}
+
+/**
+ * Reads one table in the snapshot of a temporary replication slot, made for it. The last batch carries `resume`, the
+ * snapshot's position: changes of transactions that committed at or after it are not in these rows.
+ *
+ * ```
+ * source  [256 KiB][256 KiB] … [rest, resume = snapshot]|
+ * ```
+ */
+export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
+  return (receipts$) =>
+    new Observable<CopyBatch>((subscriber) => {
+      const window = new InFlightWindow(options.windowBytes);
+      let client: pg.Client | undefined;
+      let reader: CopyDataReader | undefined;
+      let sequence = 0;
+      const emit = (resume?: Lsn): void => {
+        const frames = reader!.take();
+        const batch: CopyBatch = { ...frames, sequence: sequence++, bytes: frames.buffer.length, ...(resume === undefined ? {} : { resume }) };
+        window.add(batch);
+        if (window.full) reader!.pause();
+        subscriber.next(batch);
+      };
+      const receipts = receipts$.subscribe((receipt) => {
+        window.release(receipt.taken);
+        if (!window.full) reader?.resume();
+      });
+      const read = async (): Promise<void> => {
+        client = await connect(options.server, { applicationName: options.applicationName, readOnly: true, replication: true });
+        if (subscriber.closed) {
+          await endQuietly(client);
+          return;
+        }
+        const snapshot = await openSnapshot(client);
+        options.onSnapshot?.(snapshot);
+        reader = new CopyDataReader(client, copyOutStatement(options.table), () => {
+          if (reader!.bytes >= BATCH_BYTES) emit();
+        });
+        await reader.done;
+        emit(snapshot);
+        await client.query("COMMIT");
+        await client.end();
+        client = undefined;
+        subscriber.complete();
+      };
+      read().catch((error: unknown) => {
+        subscriber.error(error);
+      });
+      return () => {
+        receipts.unsubscribe();
+        void endQuietly(client);
+      };
+    });
+}
+
+/**
+ * Begins a transaction that sees the database exactly at the returned position: the first commit that is *not* in the
+ * snapshot has this LSN or a later one. The slot goes with the session.
+ */
+export async function openSnapshot(client: pg.Client): Promise<Lsn> {
+  await client.query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ");
+  const name = `reshard_snapshot_${randomBytes(8).toString("hex")}`;
+  const { rows } = await client.query<{ consistent_point: string }>(
+    `CREATE_REPLICATION_SLOT ${quoteIdentifier(name)} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')`,
+  );
+  return parseLsn(rows[0]!.consistent_point);
+}
