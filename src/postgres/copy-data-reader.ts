@@ -165,6 +165,10 @@ export class CopyDataReader {
     // ReadyForQuery follows.
   }
 
+  handleCopyData(): void {
+    // A walsender may send a little more behind its CopyDone.
+  }
+
   handleEmptyQuery(): void {
     // ReadyForQuery follows.
   }

@@ -4,30 +4,47 @@ import { ReshardError } from "../errors.js";
 import { displayName } from "../postgres/identifiers.js";
 import { displayAddress } from "../postgres/connection.js";
 import { isRetryable, reasonOf, sqlState } from "../postgres/server-errors.js";
-import { indexToDrop, presenceQuery } from "./presence.js";
+import { indexToDrop, type Presence, presenceQuery } from "./presence.js";
 import { displayObject, type PlannedStatement } from "./schema-plan.js";
 
 /** `ran`: it was missing, or does no harm to run again; `present`: the catalog has it already; `skipped`: it names a role that is not there. */
 export type Outcome = "ran" | "present" | "skipped";
 
+/** Tries against sessions of a killed run, which their server lets finish the statement they were at. */
+const TRIES = 3;
+
 /** Runs one statement unless what it makes is there. An index left invalid by a failed build is dropped and built anew. */
 export async function runStatement(client: pg.Client, statement: PlannedStatement, roles: ReadonlySet<string>): Promise<Outcome> {
   if (statement.roles.some((role) => !roles.has(role))) return "skipped";
   const { presence } = statement;
-  const query = presence === undefined ? undefined : presenceQuery(presence);
-  if (presence !== undefined && query !== undefined) {
-    const { rows } = await client.query<{ state: "present" | "invalid" }>(query.text, [...query.values]);
-    const state = rows[0]?.state;
+  for (let attempt = 1; ; attempt++) {
+    const state = presence === undefined ? undefined : await stateOf(client, presence);
     if (state === "present") return "present";
-    if (state === "invalid") await client.query(`DROP INDEX ${indexToDrop(presence) ?? ""}`);
+    if (state === "invalid") await client.query(`DROP INDEX ${indexToDrop(presence!)!}`);
+    try {
+      await client.query(statement.sql);
+      return "ran";
+    } catch (error) {
+      if (isRetryable(error)) throw error;
+      if (presence?.type === "by error" && presence.states.includes(sqlState(error) ?? "")) return "present";
+      // Made by another session since we looked.
+      if (presence !== undefined && (await stateOf(client, presence)) === "present") return "present";
+      if (attempt === TRIES || !isRace(error)) throw error;
+    }
   }
-  try {
-    await client.query(statement.sql);
-    return "ran";
-  } catch (error) {
-    if (presence?.type === "by error" && presence.states.includes(sqlState(error) ?? "")) return "present";
-    throw error;
-  }
+}
+
+async function stateOf(client: pg.Client, presence: Presence): Promise<"present" | "invalid" | undefined> {
+  const query = presenceQuery(presence);
+  if (query === undefined) return undefined;
+  const { rows } = await client.query<{ state: "present" | "invalid" }>(query.text, [...query.values]);
+  return rows[0]?.state;
+}
+
+/** Two sessions changed one row of the catalog: simple_heap_update (heapam.c), or a unique index of pg_catalog. */
+function isRace(error: unknown): boolean {
+  if (/^tuple concurrently (updated|deleted)/.test(reasonOf(error))) return true;
+  return sqlState(error) === "23505" && (error as { schema?: unknown }).schema === "pg_catalog";
 }
 
 /** The names of all roles of a server. */

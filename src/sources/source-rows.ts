@@ -16,7 +16,8 @@ export async function completeRows(client: pg.Client, rows: RowSet, places: read
   const width = relation.columns.length;
   const columns = relation.columns.map((column) => quoteIdentifier(column.name)).join(", ");
   const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
-  const text = `SELECT ${columns} FROM ${qualifiedName(relation)} WHERE ${where}`;
+  // node-postgres reads results as text only; bytea comes through that whole, so the row is sent as one.
+  const text = `SELECT record_send(ROW(${columns})) AS record FROM ${qualifiedName(relation)} WHERE ${where}`;
   const keyColumns = key.map((name) => relation.columns.findIndex((column) => column.name === name));
   const pieces: Buffer[] = [buffer];
   let end = buffer.length;
@@ -24,16 +25,16 @@ export async function completeRows(client: pg.Client, rows: RowSet, places: read
   for (const place of places) {
     const base = place * width;
     const values = keyColumns.map((column) => keyValue(buffer, rows.offsets[base + column]!));
-    const result = await client.query<(Buffer | null)[]>({ text, values, binary: true, rowMode: "array", types: { getTypeParser: () => (value: unknown) => value } } as pg.QueryArrayConfig);
-    const found = result.rows[0];
-    if (found === undefined) continue;
+    const { rows: found } = await client.query<{ record: Buffer }>(text, values);
+    if (found[0] === undefined) continue;
+    const fields = readRecord(found[0].record);
     for (let column = 0; column < width; column++) {
       const carried = rows.offsets[base + column]!;
       if (carried !== ABSENT) {
         offsets.push(carried);
         continue;
       }
-      const value = encodeValue(found[column] ?? null);
+      const value = encodeValue(fields[column] ?? null);
       offsets.push(end);
       pieces.push(value);
       end += value.length;
@@ -47,6 +48,19 @@ function keyValue(buffer: Buffer, at: number): Buffer | string | null {
   if (buffer[at] === COLUMN_NULL) return null;
   const bytes = buffer.subarray(at + 5, at + 5 + buffer.readInt32BE(at + 1));
   return buffer[at] === COLUMN_TEXT ? bytes.toString("utf8") : bytes;
+}
+
+/** The fields of a row in the format of `record_send` (utils/adt/rowtypes.c): a count, then type, length and bytes of each. */
+function readRecord(record: Buffer): (Buffer | null)[] {
+  const fields: (Buffer | null)[] = [];
+  let at = 4;
+  for (let field = record.readInt32BE(0); field > 0; field--) {
+    const length = record.readInt32BE(at + 4);
+    at += 8;
+    fields.push(length < 0 ? null : record.subarray(at, at + length));
+    at += Math.max(0, length);
+  }
+  return fields;
 }
 
 function encodeValue(value: Buffer | null): Buffer {

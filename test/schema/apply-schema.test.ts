@@ -195,6 +195,23 @@ describe("what goes wrong", async () => {
     expect((await client.query("SELECT indisvalid FROM pg_index WHERE indexrelid = '\"once ä\"'::regclass")).rows).toEqual([{ indisvalid: true }]);
   });
 
+  it("waits for a session of a killed run that is still at the same index, and takes what it made", async () => {
+    const plan = await planSchema("CREATE TABLE public.t (id integer); ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (id); CREATE INDEX slow ON public.t USING btree (id);");
+    const one = await shard("CREATE TABLE t (id integer)");
+    const [left, watcher] = [await cluster.connect(one.database), await cluster.connect(one.database)];
+    for (const [phase, sql] of [["key", "ALTER TABLE t ADD CONSTRAINT t_pkey PRIMARY KEY (id)"], ["post", "CREATE INDEX slow ON t (id)"]] as const) {
+      await left.query(`BEGIN; ${sql}`);
+      const report = applySchema(plan, phase, [one], { session });
+      let waiting = 0;
+      for (let looks = 0; waiting === 0 && looks < 10_000; looks++) {
+        waiting = (await watcher.query("SELECT FROM pg_stat_activity WHERE application_name = 'pg-reshard schema' AND wait_event_type = 'Lock'")).rowCount ?? 0;
+      }
+      expect(waiting).toBe(1);
+      await left.query("COMMIT");
+      expect((await report).shards[0]).toMatchObject({ ran: 0, present: 1 });
+    }
+  });
+
   it("leaves out what names a role that the shard does not have, and says so once per role", async () => {
     const plan = await planSchema(`CREATE TABLE public.t (id integer);
       ALTER TABLE public.t OWNER TO "no one"; GRANT SELECT ON TABLE public.t TO "no one"; GRANT SELECT ON TABLE public.t TO PUBLIC;
