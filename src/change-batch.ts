@@ -49,17 +49,18 @@ export interface ShardedChangeBatch extends ChangeBatch {
 }
 
 /** What one shard has to do for a change. */
-export enum Action {
+export const Action = {
   /** Put the new row in, whatever was there. */
-  Upsert,
+  Upsert: 0,
   /** The row is here before and after: set what the change carries. */
-  Update,
+  Update: 1,
   /** The row comes from another shard: like an update of a row that is not here yet. */
-  Arrive,
+  Arrive: 2,
   /** Remove the row that the old tuple names, or the new one where the key did not change. */
-  Delete,
-  Truncate,
-}
+  Delete: 3,
+  Truncate: 4,
+} as const;
+export type Action = (typeof Action)[keyof typeof Action];
 
 /** The changes of a batch that concern one shard: change `changes[i]` asks for `actions[i]`. */
 export interface ShardChanges extends Batch<Lsn> {

@@ -50,7 +50,7 @@ class TupleDecoder {
     }
     if (this.#tail !== undefined && piece < batch.count) {
       const joined = [buffer, this.#tail];
-      for (; piece < batch.count; piece++) joined.push(buffer.subarray(batch.starts[piece]!, batch.ends[piece]!));
+      for (; piece < batch.count; piece++) joined.push(buffer.subarray(batch.starts[piece], batch.ends[piece]));
       const start = buffer.length;
       buffer = Buffer.concat(joined);
       const consumed = this.#scanner.scan(buffer, start, buffer.length, rows);

@@ -26,10 +26,10 @@ export interface Migration {
   readonly signal: AbortSignal;
   readonly sessions: Sessions;
   readonly lock: MigrationLock;
-  /** For the journal, on the first destination shard. */
-  readonly journal: pg.Client;
-  /** For catalog queries on the source. */
-  readonly monitor: pg.Client;
+  /** Does something in the journal, in a session of its own: a run outlives the servers' restarts. */
+  journal<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+  /** Asks the source's catalog something, likewise. */
+  monitor<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
   readonly source: ServerAddress;
   readonly shards: readonly ServerAddress[];
   readonly facts: SourceFacts;
@@ -91,7 +91,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     // Sessions that a killed run left behind may still be writing.
     await Promise.all(destinations.map((client) => sessions.fence(client, "apply", "copy", "schema")));
     await sessions.fence(monitor, "stream", "copy", "verify");
-    for (const client of destinations.slice(1)) await endQuietly(client);
+    await Promise.all(opened.map(endQuietly));
     let plan: Promise<SchemaPlan> | undefined;
     const tables = new Map(facts.publication.tables.map((table) => [tableId(table), table]));
     return {
@@ -101,8 +101,8 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
       signal,
       sessions,
       lock,
-      journal,
-      monitor,
+      journal: async (work) => await once(sessions.destination(shards[0]!, "journal"), work),
+      monitor: async (work) => await once(sessions.source(source, "monitor"), work),
       source,
       shards,
       facts,
@@ -121,12 +121,21 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
         return found;
       },
       async close() {
-        await Promise.all([endQuietly(journal), endQuietly(monitor), lock.release()]);
+        await lock.release();
       },
     };
   } catch (error) {
     await Promise.all([...opened.map(endQuietly), lock.release()]);
     throw error;
+  }
+}
+
+async function once<T>(session: Promise<pg.Client>, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await session;
+  try {
+    return await work(client);
+  } finally {
+    await endQuietly(client);
   }
 }
 

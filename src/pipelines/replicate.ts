@@ -1,4 +1,4 @@
-import { map, pipe, tap } from "rxjs";
+import { pipe, tap } from "rxjs";
 import type pg from "pg";
 import type { ShardedChangeBatch } from "../change-batch.js";
 import { run, type Sink } from "../flow.js";
@@ -16,7 +16,7 @@ import { toShards } from "../sinks/to-shards.js";
 import { changeStream } from "../sources/change-stream.js";
 import { completeRows } from "../sources/source-rows.js";
 import type { Migration } from "./migration.js";
-import { sourcePosition } from "./slot.js";
+import { ensureSlot, sourcePosition } from "./slot.js";
 import { untilDone } from "./until-done.js";
 import { withRetries } from "./with-retries.js";
 
@@ -38,6 +38,7 @@ const MONITOR_MILLISECONDS = 500;
  */
 export async function replicate(migration: Migration, until: ReplicateUntil): Promise<boolean> {
   const { pipeline, report, signal } = migration;
+  await ensureSlot(migration, await hasBegun(migration));
   const aim = new Aim(migration, until);
   const stop = AbortSignal.any([signal, aim.reached]);
   const monitoring = aim.watch(stop);
@@ -70,10 +71,17 @@ export async function replicate(migration: Migration, until: ReplicateUntil): Pr
   }
 }
 
+/** Something of this migration is on a shard: its slot must still be there. */
+async function hasBegun(migration: Migration): Promise<boolean> {
+  if (migration.entry.phase === "finished") return true;
+  const states = await Promise.all(migration.shards.map((shard) => shardState(migration, shard)));
+  return states.some((state) => state.applied > 0n || state.tables.size > 0);
+}
+
 /** One connection's worth of streaming: opens everything, and completes when told to stop or the position is reached. */
 async function streamOnce(migration: Migration, until: ReplicateUntil, stop: AbortSignal, onDurable: (durable: Lsn, changes: number) => void): Promise<void> {
   const { sessions, shards, facts } = migration;
-  await sessions.fence(migration.monitor, "stream", "lookup");
+  await migration.monitor((client) => sessions.fence(client, "stream", "lookup"));
   const states = await Promise.all(shards.map((shard) => shardState(migration, shard)));
   const lookup = lazySession(() => sessions.source(migration.source, "lookup"));
   const keyOf = (relation: PgoutputRelation): readonly string[] => migration.published(relation).key;
@@ -104,7 +112,6 @@ async function streamOnce(migration: Migration, until: ReplicateUntil, stop: Abo
   const counted = pipe(
     shardChanges((relation) => migration.route(relation)),
     tap((batch: ShardedChangeBatch) => { changes += batch.count; }),
-    map((batch) => batch),
   );
   try {
     // Stopping is the source's: it completes once what is on the way has arrived.

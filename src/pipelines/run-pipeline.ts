@@ -1,8 +1,10 @@
+import type pg from "pg";
 import type { Pipeline, Stage } from "../config/types.js";
 import { journalPhase, journalStageFinished } from "../progress/journal.js";
 import { copyTables } from "./copy.js";
 import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
+import { explainError } from "./explain-error.js";
 import { type Migration, openMigration } from "./migration.js";
 import { replicate } from "./replicate.js";
 import { syncSchema, validateForeignKeys } from "./schema-sync.js";
@@ -33,8 +35,9 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const { pipeline, report, signal } = options;
   for (const note of pipeline.notes) report({ type: "note", message: note });
   const copies = pipeline.stages.some((stage) => stage.type === "copy");
-  const migration = await openMigration({ pipeline, report, signal, filledElsewhere: !copies && pipeline.slot !== undefined });
+  let migration: Migration | undefined;
   try {
+    migration = await openMigration({ pipeline, report, signal, filledElsewhere: !copies && pipeline.slot !== undefined });
     let verdicts: readonly TableVerdict[] = [];
     for (const stage of pipeline.stages) {
       checkStopped(signal);
@@ -44,17 +47,23 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
       report({ type: "stage-started", stage: name });
       const skipped = migration.entry.finishedStages.includes(name);
       if (!skipped) {
-        await journalPhase(migration.journal, migration.id, name);
+        await note(migration, (client, id) => journalPhase(client, id, name));
         const found = await runStage(migration, stage, options);
         if (found !== undefined) verdicts = found;
-        if (isLasting(stage)) await journalStageFinished(migration.journal, migration.id, name);
+        if (isLasting(stage)) await note(migration, (client, id) => journalStageFinished(client, id, name));
       }
       report({ type: "stage-finished", stage: name, milliseconds: Date.now() - started, ...(skipped ? { skipped } : {}) });
     }
     return { verdicts, sound: verdicts.every(isSound) };
+  } catch (error) {
+    throw explainError(error);
   } finally {
-    await migration.close();
+    await migration?.close();
   }
+}
+
+async function note(migration: Migration, write: (client: pg.Client, id: string) => Promise<void>): Promise<void> {
+  await migration.journal((client) => write(client, migration.id));
 }
 
 /** The name in the journal and in events: `schema_sync:pre`, `copy` … */

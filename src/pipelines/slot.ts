@@ -36,17 +36,19 @@ export async function readSlot(client: pg.Client, name: string): Promise<SlotSta
 /**
  * Makes the permanent slot, before the first table is copied: from here on the source keeps every change. A slot that is
  * gone while rows are on the shards already cannot be made again: changes in between would be missing.
+ *
+ * @param begun something of the migration is on the shards already
  */
-export async function ensureSlot(migration: Migration, copied: boolean): Promise<void> {
-  const slot = await readSlot(migration.monitor, migration.slot);
+export async function ensureSlot(migration: Migration, begun: boolean): Promise<void> {
+  const slot = await migration.monitor((client) => readSlot(client, migration.slot));
   if (slot?.walStatus === "lost") {
     throw new ReshardError("SLOT_LOST", `The source has thrown away WAL that the slot ${migration.slot} still needed (max_slot_wal_keep_size).`, {
       remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination, raise max_slot_wal_keep_size and start anew.",
     });
   }
   if (slot !== undefined) return;
-  if (copied) {
-    throw new ReshardError("SLOT_MISSING", `The slot ${migration.slot} is gone from the source, and with it the changes since ${migration.entry.startedAt.toISOString()}.`, {
+  if (begun) {
+    throw new ReshardError("SLOT_MISSING", `The slot ${migration.slot} is not on the source any more, and the changes it kept are gone with it${migration.entry.phase === "finished" ? ": this migration was finished" : ""}.`, {
       remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination and start anew.",
     });
   }

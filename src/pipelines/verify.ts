@@ -30,7 +30,7 @@ interface Sum {
 export async function verify(migration: Migration): Promise<TableVerdict[]> {
   const { sessions, source, shards, facts, report, signal } = migration;
   checkStopped(signal);
-  const slot = await readSlot(migration.monitor, migration.slot);
+  const slot = await migration.monitor((client) => readSlot(client, migration.slot));
   const exporter = await sessions.source(source, "verify", { replication: true });
   const opened: pg.Client[] = [exporter];
   try {

@@ -27,7 +27,7 @@ export function updateStatement(target: TargetTable, columns: readonly number[])
   const assignments = columns
     .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways)
     .map((index) => `${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`);
-  const source = `${rows(target, " WITH ORDINALITY")}`;
+  const source = rows(target, " WITH ORDINALITY");
   if (assignments.length === 0) return `SELECT d.ordinality::int4 AS place FROM ${only(target)} AS t, ${source} WHERE ${keyMatch(target)}`;
   return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${source} WHERE ${keyMatch(target)} RETURNING d.ordinality::int4 AS place`;
 }

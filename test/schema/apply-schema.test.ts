@@ -26,7 +26,7 @@ function statements(sql: string): string[] {
   return splitStatements(sql).filter(({ sql: text, meta }) => !meta && !NOT_CARRIED.test(text)).map(({ sql: text }) => text).sort();
 }
 
-async function open(cluster: Cluster): Promise<{ source: ServerAddress; shard(): Promise<ServerAddress>; at(address: ServerAddress): Promise<pg.Client> }> {
+async function open(cluster: Cluster): Promise<{ source: ServerAddress; shard: () => Promise<ServerAddress>; at: (address: ServerAddress) => Promise<pg.Client> }> {
   const address = (database: string): ServerAddress => ({ host: cluster.host, port: cluster.port, database, user: cluster.user, password: cluster.password, sslmode: "disable" });
   await cluster.createDatabase("source");
   const client = await cluster.connect("source");
@@ -36,7 +36,7 @@ async function open(cluster: Cluster): Promise<{ source: ServerAddress; shard():
   let shards = 0;
   return {
     source: address("source"),
-    async shard() {
+    shard: async () => {
       const name = `shard ${shards++}`;
       await cluster.createDatabase(name);
       return address(name);
@@ -76,7 +76,7 @@ for (const { version, binaries } of [{ version: "the embedded server", binaries:
     async function files(one: ServerAddress): Promise<unknown[]> {
       const client = await at(one);
       try {
-        return (await client.query("SELECT oid, relname, relfilenode FROM pg_class WHERE oid >= 16384 ORDER BY oid")).rows;
+        return (await client.query<Record<string, unknown>>("SELECT oid, relname, relfilenode FROM pg_class WHERE oid >= 16384 ORDER BY oid")).rows;
       } finally {
         await client.end();
       }

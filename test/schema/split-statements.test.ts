@@ -12,8 +12,8 @@ describe("splitStatements", () => {
       "SELECT ';', E'\\';', $$;$$, $a$;$$;$a$, \";\"\"\" -- ;\n /* ; /* ; */ ; */ + 1",
       "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN $1 > 0 THEN 1 ELSE 0 END; SELECT 2; END",
       "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM b)",
-      "SELECT a$b, $1, 'über;', \"ä;\", ü$$;$$ü",
-    ].slice(0, 3);
+      "SELECT a$b, $1, 'über;', \"ä;\", ü$$",
+    ];
     expect(texts(statements.join(";\n"))).toEqual(statements);
     expect(texts(`${statements.join(" ; ")};`)).toEqual(statements);
     expect(texts("-- nothing; here\n ;; /* ; */")).toEqual([]);

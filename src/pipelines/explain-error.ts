@@ -1,0 +1,27 @@
+import { ReshardError } from "../errors.js";
+import { isRetryable, reasonOf, sqlState } from "../postgres/server-errors.js";
+
+/** Turns what a server or socket said into an error that tells the operator what to do; others are passed on. */
+export function explainError(error: unknown): unknown {
+  if (error instanceof ReshardError) return error;
+  const state = sqlState(error);
+  if (isRetryable(error)) {
+    return new ReshardError("CONNECTION_LOST", `A server or its connection did not come back: ${reasonOf(error)}.`, {
+      kind: "retry",
+      remedy: "See that all servers are up, then run the same command again: it goes on from what is done.",
+      cause: error,
+    });
+  }
+  if (state === undefined) return error;
+  const detail = fieldOf(error, "detail");
+  const where = fieldOf(error, "where");
+  return new ReshardError(state === "42501" ? "PRIVILEGE_MISSING" : "SERVER_REFUSED", `A server refused a statement: ${reasonOf(error)} (SQLSTATE ${state})${detail === undefined ? "" : `. ${detail}`}${where === undefined ? "" : ` [${where}]`}.`, {
+    remedy: "Put right what the server names, then run the same command again: nothing was acknowledged past it.",
+    cause: error,
+  });
+}
+
+function fieldOf(error: unknown, field: "detail" | "where"): string | undefined {
+  const value = typeof error === "object" && error !== null ? (error as Record<string, unknown>)[field] : undefined;
+  return typeof value === "string" ? value.trim() : undefined;
+}
