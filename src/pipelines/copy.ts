@@ -12,6 +12,7 @@ import type { SchemaPlan } from "../schema/schema-plan.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
+import { checkTargetColumns } from "./check-target-columns.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
@@ -28,9 +29,10 @@ export interface CopyOptions {
  * that keeps the changes made meanwhile is made before the first.
  */
 export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
-  const { pipeline, report, facts } = migration;
+  const { pipeline, report, facts, shards } = migration;
   const done = await readShardProgress(migration);
   await ensureSlot(migration, done.some((shard) => shard.size > 0));
+  await Promise.all(shards.map((shard) => checkTargetColumns(migration, shard)));
   const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
   const tables = [...facts.publication.tables].sort((a, b) => b.bytes - a.bytes);
   report({ type: "copy-started", tables: tables.length, rows: tables.reduce((sum, table) => sum + Math.max(0, table.estimatedRows), 0), bytes: tables.reduce((sum, table) => sum + table.bytes, 0) });

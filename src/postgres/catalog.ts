@@ -8,6 +8,8 @@ export interface Column {
   readonly typeOid: number;
   /** `format_type`: `numeric(10,2)`, `"Sales".status[]` … */
   readonly type: string;
+  /** The same without modifiers: `numeric`. */
+  readonly typeName: string;
   /** `pg_type.typname` of the type, or of the type under a domain: `int8`, `text` … */
   readonly baseType: string;
   readonly notNull: boolean;
@@ -50,7 +52,7 @@ interface TableRow {
   key: string[];
   estimated_rows: number;
   bytes: number;
-  columns: { name: string; type_oid: number; type: string; base_type: string; not_null: boolean; identity: "" | "a" | "d" }[];
+  columns: { name: string; type_oid: number; type: string; type_name: string; base_type: string; not_null: boolean; identity: "" | "a" | "d" }[];
 }
 
 /** Our own bookkeeping, when a former destination is a source now. */
@@ -67,7 +69,7 @@ const TABLES_SQL = `
                     WHERE i.indrelid = c.oid AND i.indimmediate AND k.position <= i.indnkeyatts
                       AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END), '[]') AS key,
          c.reltuples::float8 AS estimated_rows, pg_table_size(c.oid)::float8 AS bytes,
-         (SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod),
+         (SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod), 'type_name', format_type(a.atttypid, NULL),
                             'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
                                           UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
                                           SELECT typname FROM up WHERE typtype <> 'd'),
@@ -115,6 +117,7 @@ function publishedTable(row: TableRow): PublishedTable {
       name: column.name,
       typeOid: column.type_oid,
       type: column.type,
+      typeName: column.type_name,
       baseType: column.base_type,
       notNull: column.not_null,
       identity: column.identity === "a" ? "always" : column.identity === "d" ? "by default" : undefined,

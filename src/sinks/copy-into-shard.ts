@@ -15,10 +15,7 @@ export interface CopyIntoShardOptions {
   readonly open: () => Promise<pg.Client>;
   readonly table: PublishedTable;
   readonly progress: ProgressKey;
-  /**
-   * True where this source shard's rows are the only ones the table will hold, so that what a failed attempt left may
-   * be truncated, and rows written frozen.
-   */
+  /** True where this source shard's rows are the only ones the table will hold: then they may be written frozen. */
   readonly exclusive: boolean;
 }
 
@@ -71,7 +68,7 @@ class ShardCopy {
       throw defect("a copy was written to after its end");
     }
     await client.query("BEGIN");
-    const truncated = exclusive && (await truncate(client, table));
+    const truncated = exclusive && (await emptyForFreeze(client, table));
     const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(", ");
     const freeze = truncated && !table.partitioned ? ", FREEZE" : "";
     const stream = client.query(copyFrom(`COPY ${qualifiedName(table)} (${columns}) FROM STDIN (FORMAT binary${freeze})`));
@@ -108,16 +105,24 @@ class ShardCopy {
 }
 
 /**
- * Empties the table so that COPY may freeze; false where foreign keys from elsewhere forbid TRUNCATE. Then what a failed
- * attempt left has been rolled back with it anyway.
+ * Truncates a table that is empty already, for only then COPY may freeze its rows; false where foreign keys from
+ * elsewhere forbid TRUNCATE. Attempts that fail leave nothing behind, so rows found here are not ours to remove.
  */
-async function truncate(client: pg.Client, table: PublishedTable): Promise<boolean> {
+async function emptyForFreeze(client: pg.Client, table: PublishedTable): Promise<boolean> {
   const name = qualifiedName(table);
-  const { rows } = await client.query<{ referenced: boolean }>(
-    "SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = $1::regclass AND conrelid <> confrelid) AS referenced",
+  const only = table.partitioned ? "" : "ONLY ";
+  const { rows } = await client.query<{ referenced: boolean; filled: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = $1::regclass AND conrelid <> confrelid) AS referenced,
+            EXISTS (SELECT FROM ${only}${name}) AS filled`,
     [name],
   );
+  if (rows[0]!.filled) {
+    throw new ReshardError("DESTINATION_NOT_EMPTY", `${displayName(table)} has rows on the shard that this migration did not bring.`, {
+      remedy: `Look at them; to remove them run on the shard: TRUNCATE ${name};`,
+      place: { table: displayName(table) },
+    });
+  }
   if (rows[0]!.referenced) return false;
-  await client.query(`TRUNCATE ${table.partitioned ? "" : "ONLY "}${name}`);
+  await client.query(`TRUNCATE ${only}${name}`);
   return true;
 }

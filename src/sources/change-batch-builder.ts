@@ -1,7 +1,7 @@
 import { type ChangeBatch, DELETE, INSERT, NO_TUPLE, type SourceTransaction, TRUNCATE, UPDATE } from "../change-batch.js";
 import { defect } from "../errors.js";
 import type { CopyDataFrames } from "../postgres/copy-data-reader.js";
-import type { Lsn } from "../postgres/lsn.js";
+import { type Lsn, maxLsn } from "../postgres/lsn.js";
 import { decodePgoutputMessage, type PgoutputRelation, type PgoutputTruncate, skipTuple } from "../postgres/pgoutput-message.js";
 
 /** Replication stream messages inside CopyData (manual, "Streaming Replication Protocol"). */
@@ -62,7 +62,7 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
     const end = frames.ends[message]!;
     const envelope = buffer[start]!;
     if (envelope === PRIMARY_KEEPALIVE) {
-      if (state.transaction === undefined) resume = buffer.readBigUInt64BE(start + 1);
+      if (state.transaction === undefined) resume = later(resume, buffer.readBigUInt64BE(start + 1));
       continue;
     }
     if (envelope !== XLOG_DATA) throw defect(`unknown replication message 0x${envelope.toString(16)}`);
@@ -96,7 +96,7 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
             break;
           case "commit":
             state.transaction = undefined;
-            resume = decoded.endLsn;
+            resume = later(resume, decoded.endLsn);
             break;
           case "relation":
             state.relations.set(decoded.oid, decoded);
@@ -145,6 +145,11 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
     newTuples,
     truncates,
   };
+}
+
+/** A keepalive may repeat a position before the commit that was just sent. */
+function later(resume: Lsn | undefined, position: Lsn): Lsn {
+  return resume === undefined ? position : maxLsn(resume, position);
 }
 
 /** How many tables the TRUNCATEs among the payloads name: each is a change of its own. */

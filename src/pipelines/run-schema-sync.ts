@@ -1,0 +1,105 @@
+import type { Pipeline, ServerAddress } from "../config/types.js";
+import { dumpSchema } from "../pg-dump/dump-schema.js";
+import { readPublication } from "../postgres/catalog.js";
+import { endQuietly } from "../postgres/connection.js";
+import { applySchema } from "../schema/apply-schema.js";
+import { planSchema } from "../schema/plan-schema.js";
+import { renderPlan } from "../schema/render-plan.js";
+import { type Phase, type SchemaPlan, statementsOf } from "../schema/schema-plan.js";
+import { reportNotes } from "../schema/schema-report.js";
+import type { Report } from "./events.js";
+import { interrupted } from "./interrupted.js";
+import { migrationId } from "./migration.js";
+import { MigrationLock } from "./migration-lock.js";
+import { Sessions } from "./sessions.js";
+import { withRetries } from "./with-retries.js";
+
+export interface SchemaSyncRun {
+  readonly pipeline: Pipeline;
+  /** `pre` is tables and primary keys, `post` everything that is built over the rows. */
+  readonly phase: "pre" | "post";
+  readonly report: Report;
+  /** Aborted when the operator asks to stop: no further statement begins. */
+  readonly signal: AbortSignal;
+  /** Go on after a refused statement; each is reported as a note. */
+  readonly ignoreErrors?: boolean;
+}
+
+export interface SchemaSyncResult {
+  /** Statements over all shards. */
+  readonly ran: number;
+  /** What was there already. */
+  readonly present: number;
+  /** Refused statements that `ignoreErrors` left out. */
+  readonly failed: number;
+}
+
+/**
+ * Schema sync on its own, for who moves a database step by step: it needs neither journal nor slot, and does what is
+ * missing each time it is called. It holds the migration's lock, so that it and a run keep out of each other's way.
+ */
+export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErrors }: SchemaSyncRun): Promise<SchemaSyncResult> {
+  for (const note of pipeline.notes) report({ type: "note", message: note });
+  const sessions = new Sessions(migrationId(pipeline));
+  const shards = pipeline.to.shards.map((shard) => shard.primary);
+  // All servers are tried before any of them is changed.
+  for (const shard of shards) await endQuietly(await sessions.destination(shard, "schema"));
+  const plan = await sourcePlan(pipeline, sessions, report);
+  const lock = new MigrationLock(shards[0]!, sessions, migrationId(pipeline));
+  try {
+    const result = { ran: 0, present: 0, failed: 0 };
+    for (const part of phase === "pre" ? (["pre", "key"] as const) : (["post"] as const)) {
+      const done = await runPart(part);
+      for (const shard of done.shards) {
+        result.ran += shard.ran;
+        result.present += shard.present;
+        result.failed += shard.failed.length;
+      }
+      for (const note of reportNotes(done)) report({ type: "note", message: note });
+    }
+    return result;
+  } finally {
+    await lock.release();
+  }
+
+  async function runPart(part: Exclude<Phase, "skip">): ReturnType<typeof applySchema> {
+    const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
+    return await withRetries({ what: `schema ${part}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
+      await lock.ensure();
+      const total = statementsOf(plan, part).length;
+      const done = new Map<ServerAddress, number>();
+      return await applySchema(plan, part, shards, {
+        session: (shard) => sessions.destination(shard, "schema"),
+        ...(ignoreErrors === undefined ? {} : { ignoreErrors }),
+        onStatement({ shard, statement, state }) {
+          if (state === "running") {
+            if (signal.aborted) throw interrupted();
+            return;
+          }
+          done.set(shard, (done.get(shard) ?? 0) + 1);
+          report({ type: "schema-statement", phase: part, shard: shards.indexOf(shard), done: done.get(shard)!, total, sql: statement.sql });
+        },
+      });
+    });
+  }
+}
+
+/** The SQL that a phase would run on empty shards, for psql or for a person's eyes. Connects to the source alone. */
+export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSyncRun, "pipeline" | "phase" | "report">): Promise<string> {
+  for (const note of pipeline.notes) report({ type: "note", message: note });
+  const plan = await sourcePlan(pipeline, new Sessions(migrationId(pipeline)), report);
+  return renderPlan(plan, phase === "pre" ? ["pre", "key", "skip"] : ["post"]);
+}
+
+async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {
+  const source = pipeline.from.shards[0]!.primary;
+  const client = await sessions.source(source, "monitor");
+  try {
+    await readPublication(client, pipeline.publication);
+  } finally {
+    await endQuietly(client);
+  }
+  const dump = await dumpSchema({ server: source, pgDumpPath: pipeline.pgDumpPath });
+  report({ type: "note", message: `Schema dumped with ${dump.program}.` });
+  return await planSchema(dump.sql);
+}
