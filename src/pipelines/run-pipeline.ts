@@ -81,8 +81,10 @@ async function runStage(migration: Migration, stage: Stage, options: RunOptions)
   const ignoreErrors = options.ignoreErrors === true ? { ignoreErrors: true } : {};
   switch (stage.type) {
     case "schema_sync":
+      // Keys come with the rows, and without a copy there is nothing to wait for; those of tables that are not
+      // published are built at the latest before what needs them.
+      if (stage.phase === "post") await syncSchema(migration, { phase: "key", ...ignoreErrors });
       await syncSchema(migration, { phase: stage.phase, ...ignoreErrors });
-      // Keys come with the rows; without a copy there is nothing to wait for.
       if (stage.phase === "pre" && !stages.some((other) => other.type === "copy")) await syncSchema(migration, { phase: "key", ...ignoreErrors });
       return undefined;
     case "copy":

@@ -4,6 +4,7 @@ import { reasonOf } from "../postgres/server-errors.js";
 import { applySchema } from "../schema/apply-schema.js";
 import { statementsOf } from "../schema/schema-plan.js";
 import { reportNotes } from "../schema/schema-report.js";
+import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import type { Migration } from "./migration.js";
 import { withRetries } from "./with-retries.js";
 
@@ -15,7 +16,7 @@ export interface SchemaSyncOptions {
 /** Runs one phase of the source's schema on all shards; again after a failure it does what is missing. */
 export async function syncSchema(migration: Migration, options: SchemaSyncOptions): Promise<void> {
   const { pipeline, report, shards, sessions } = migration;
-  const plan = await migration.schemaPlan();
+  const plan = withUnvalidatedForeignKeys(await migration.schemaPlan());
   const total = statementsOf(plan, options.phase).length;
   const done = new Map(shards.map((shard) => [shard, 0]));
   const result = await withRetries(

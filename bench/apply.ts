@@ -1,0 +1,3 @@
+import type { Measured } from "./result.js";
+import type { BenchOptions } from "./options.js";
+export function benchApply(_options: BenchOptions): Promise<Measured[]> { return Promise.resolve([]); }

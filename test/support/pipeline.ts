@@ -1,0 +1,89 @@
+import type { General, Pipeline, ServerAddress, ShardedTable, ShardingRules, Stage } from "../../src/config/types.js";
+import type { Cluster } from "../../src/embedded/cluster.js";
+import type { PipelineEvent } from "../../src/pipelines/events.js";
+import { type RunOptions, type RunResult, runPipeline } from "../../src/pipelines/run-pipeline.js";
+
+/** A database on one of the test's servers. */
+export interface Place {
+  readonly cluster: Cluster;
+  readonly database: string;
+}
+
+export const standardStages: readonly Stage[] = [
+  { type: "schema_sync", phase: "pre" },
+  { type: "copy" },
+  { type: "schema_sync", phase: "post" },
+  { type: "replicate", until: "caught-up" },
+  { type: "verify" },
+];
+
+/** For tables that the test has made on the shards itself. */
+export const rowStages: readonly Stage[] = standardStages.filter((stage) => stage.type !== "schema_sync");
+
+/** Everything as by default, but patience in small coins. */
+const GENERAL: General = {
+  reshardingParallelCopies: 4,
+  reshardingCopyFormat: "binary",
+  reshardingCopyRetryMaxAttempts: 200,
+  reshardingCopyRetryMinDelay: 10,
+  reshardingReplicationRetryMaxAttempts: 200,
+  reshardingReplicationRetryMinDelay: 10,
+};
+
+export function addressOf({ cluster, database }: Place, overrides: Partial<ServerAddress> = {}): ServerAddress {
+  return { host: cluster.host, port: cluster.port, database, user: cluster.user, password: cluster.password, sslmode: "disable", ...overrides };
+}
+
+export interface PipelineParts {
+  readonly from: ServerAddress;
+  readonly to: readonly ServerAddress[];
+  readonly publication: string;
+  /** Name of the destination, which is part of what tells migrations apart. */
+  readonly name?: string;
+  readonly sharding?: Partial<ShardingRules>;
+  readonly slot?: string;
+  readonly stages?: readonly Stage[];
+  readonly general?: Partial<General>;
+}
+
+export function makePipeline({ from, to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+  const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
+  return {
+    from: { name: "single", shards: [{ number: 0, primary: from, replicas: [] }], sharding: { tables: [], schemas: [], omnisharded: [] } },
+    to: { name, shards: to.map((primary, number) => ({ number, primary, replicas: [] })), sharding: rules },
+    publication,
+    slot,
+    stages,
+    general: { ...GENERAL, ...general },
+    pgDumpPath: undefined,
+    notes: [],
+  };
+}
+
+/** A `[[sharded_tables]]` rule of the postgres hasher. */
+export function hashed(column: string, dataType: ShardedTable["dataType"], table: { readonly name?: string; readonly schema?: string } = {}): ShardedTable {
+  return { ...table, column, dataType, hasher: "postgres", mapping: [] };
+}
+
+export interface Run extends RunResult {
+  readonly events: readonly PipelineEvent[];
+}
+
+/** Runs a pipeline to its end. */
+export async function runToEnd(pipeline: Pipeline, options: Partial<RunOptions> = {}): Promise<Run> {
+  const events: PipelineEvent[] = [];
+  const result = await runPipeline({
+    pipeline,
+    signal: new AbortController().signal,
+    ...options,
+    report(event) {
+      events.push(event);
+      options.report?.(event);
+    },
+  });
+  return { ...result, events };
+}
+
+export function eventsOf<T extends PipelineEvent["type"]>(events: readonly PipelineEvent[], type: T): Extract<PipelineEvent, { type: T }>[] {
+  return events.filter((event): event is Extract<PipelineEvent, { type: T }> => event.type === type);
+}
