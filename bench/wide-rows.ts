@@ -21,7 +21,7 @@ const USER_STEP = 7919;
 /** SQL that fills the table with that many rows. */
 export function fillWideRows(rows: number): string {
   return `INSERT INTO public.wide_rows
-    SELECT i, i * ${USER_STEP} % ${USERS}, '2025-01-01T00:00:00Z'::timestamptz + i * interval '1 second', i % 1000, rpad(md5(i::text), ${NOTE_BYTES}, md5((i + 1)::text))
+    SELECT i, i::int8 * ${USER_STEP} % ${USERS}, '2025-01-01T00:00:00Z'::timestamptz + i * interval '1 second', i % 1000, rpad(md5(i::text), ${NOTE_BYTES}, md5((i + 1)::text))
       FROM generate_series(1, ${rows}) AS i`;
 }
 

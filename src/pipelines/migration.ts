@@ -51,6 +51,8 @@ export interface MigrationOptions {
   readonly signal: AbortSignal;
   /** The destination's rows may be there already (a slot that somebody else copied for). */
   readonly filledElsewhere?: boolean;
+  /** Only compare: where no journal was begun none is, and nothing is made anywhere. */
+  readonly compareOnly?: boolean;
 }
 
 /** Names a migration: the same words on the command line mean the same migration. */
@@ -155,7 +157,7 @@ interface OpenJournal extends MigrationOptions {
 }
 
 async function openJournal(options: OpenJournal): Promise<JournalEntry> {
-  const { id, pipeline, journal, destinations, shards, facts, monitor, filledElsewhere } = options;
+  const { id, pipeline, journal, destinations, shards, facts, monitor, filledElsewhere, compareOnly } = options;
   const known = (await hasProgressTables(journal)) ? (await readJournal(journal)).find((entry) => entry.id === id) : undefined;
   if (known !== undefined) {
     const asked = pipeline.slot === undefined ? undefined : slotName(pipeline.slot);
@@ -169,6 +171,8 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
     return known;
   }
   const slots = [slotName(pipeline.slot ?? generatedSlot(id))];
+  const fresh = { id, source: pipeline.from.name, destination: pipeline.to.name, publication: pipeline.publication, slots };
+  if (compareOnly === true) return { ...fresh, finishedStages: [], phase: "none", startedAt: new Date(), updatedAt: new Date() };
   if (filledElsewhere !== true) {
     await Promise.all(destinations.map((client, shard) => checkDestinationEmpty(client, displayAddress(shards[shard]!), facts.publication)));
     const existing = await monitor.query("SELECT FROM pg_replication_slots WHERE slot_name = ANY ($1)", [slots]);
@@ -184,7 +188,7 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
     }
   }
   for (const client of destinations) await createProgressTables(client);
-  await beginJournal(journal, { id, source: pipeline.from.name, destination: pipeline.to.name, publication: pipeline.publication, slots });
+  await beginJournal(journal, fresh);
   const begun = (await readJournal(journal)).find((entry) => entry.id === id);
   if (begun === undefined) throw defect("the journal's new entry is not there");
   return begun;

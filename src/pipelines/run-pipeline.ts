@@ -37,7 +37,13 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const copies = pipeline.stages.some((stage) => stage.type === "copy");
   let migration: Migration | undefined;
   try {
-    migration = await openMigration({ pipeline, report, signal, filledElsewhere: !copies && pipeline.slot !== undefined });
+    migration = await openMigration({
+      pipeline,
+      report,
+      signal,
+      filledElsewhere: !copies && pipeline.slot !== undefined,
+      compareOnly: pipeline.stages.every((stage) => stage.type === "verify"),
+    });
     let verdicts: readonly TableVerdict[] = [];
     for (const stage of pipeline.stages) {
       checkStopped(signal);
@@ -47,7 +53,7 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
       report({ type: "stage-started", stage: name });
       const skipped = migration.entry.finishedStages.includes(name);
       if (!skipped) {
-        await note(migration, (client, id) => journalPhase(client, id, name));
+        if (stage.type !== "verify") await note(migration, (client, id) => journalPhase(client, id, name));
         const found = await runStage(migration, stage, options);
         if (found !== undefined) verdicts = found;
         if (isLasting(stage)) await note(migration, (client, id) => journalStageFinished(client, id, name));

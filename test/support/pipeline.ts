@@ -49,7 +49,7 @@ export interface PipelineParts {
 export function makePipeline({ from, to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   return {
-    from: { name: "single", shards: [{ number: 0, primary: from, replicas: [] }], sharding: { tables: [], schemas: [], omnisharded: [] } },
+    from: { name: from.database, shards: [{ number: 0, primary: from, replicas: [] }], sharding: { tables: [], schemas: [], omnisharded: [] } },
     to: { name, shards: to.map((primary, number) => ({ number, primary, replicas: [] })), sharding: rules },
     publication,
     slot,

@@ -1,0 +1,145 @@
+import type { PipelineEvent } from "../../pipelines/events.js";
+import { bar } from "./bar.js";
+import { left, printable, right } from "./fit.js";
+import { counted, formatBytes, formatCount, formatDuration, formatShare } from "./quantities.js";
+import { RateMeter } from "./rate-meter.js";
+
+interface TableUnderWay {
+  rows: number;
+  bytes: number;
+  estimatedRows: number;
+  readonly rowRate: RateMeter;
+  readonly byteRate: RateMeter;
+  /** The rows are there; since when the key is being built. */
+  keySince: number | undefined;
+}
+
+const BAR_CELLS = 14;
+/** Cells of a table's line beside its name: bar, percentage, rows, rate, time left and the gaps. */
+const NUMBERS_CELLS = 2 + 1 + BAR_CELLS + 5 + 13 + 5 + 12 + 12;
+export const TITLE_CELLS = 12;
+
+/** What the copy stage shows, from its events. Times are milliseconds of any clock. */
+export class CopyProgress {
+  readonly #buildsKeys: boolean;
+  readonly #tables = new Map<string, TableUnderWay>();
+  readonly #rowRate = new RateMeter();
+  readonly #byteRate = new RateMeter();
+  #total = { tables: 0, rows: 0, bytes: 0 };
+  #copied = { tables: 0, rows: 0, bytes: 0 };
+  /** Bytes that came through, also in attempts that failed. */
+  #bytesSeen = 0;
+
+  /** @param buildsKeys primary keys are built after each table's rows */
+  constructor(buildsKeys: boolean) {
+    this.#buildsKeys = buildsKeys;
+  }
+
+  apply(event: PipelineEvent, now: number): void {
+    switch (event.type) {
+      case "copy-started":
+        this.#total = { tables: event.tables, rows: event.rows, bytes: event.bytes };
+        this.#rowRate.add(0, now);
+        this.#byteRate.add(0, now);
+        break;
+      case "table-progress": {
+        const table = this.#tables.get(event.table) ?? this.#began(event, now);
+        // Fewer than before: another attempt.
+        if (event.bytes < table.bytes) {
+          table.bytes = 0;
+          table.rowRate.reset();
+          table.byteRate.reset();
+          this.#rowRate.reset();
+        }
+        this.#bytesSeen += event.bytes - table.bytes;
+        table.rows = event.rows;
+        table.bytes = event.bytes;
+        table.rowRate.add(event.rows, now);
+        table.byteRate.add(event.bytes, now);
+        this.#measure(now);
+        break;
+      }
+      case "table-copied": {
+        this.#copied = { tables: this.#copied.tables + 1, rows: this.#copied.rows + event.rows, bytes: this.#copied.bytes + event.bytes };
+        const table = this.#tables.get(event.table);
+        if (table !== undefined && this.#buildsKeys) table.keySince = now;
+        else this.#tables.delete(event.table);
+        this.#measure(now);
+        break;
+      }
+      case "table-key-built":
+        this.#tables.delete(event.table);
+        break;
+    }
+  }
+
+  /** The stage's line and one for each table under way; each at most `columns` cells. */
+  lines(columns: number, now: number): string[] {
+    const { tables, rows } = this.#total;
+    if (tables === 0) return [`${left("copy", TITLE_CELLS)}preparing`];
+    const parts = [`${formatCount(this.#copied.tables)} of ${counted(tables, "table")}`, `${formatCount(this.#rows())} rows`];
+    const share = rows === 0 ? undefined : Math.min(1, this.#rows() / rows);
+    if (share !== undefined) parts.push(formatShare(share));
+    const rate = this.#byteRate.perSecond(now);
+    if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
+    const remaining = this.#timeLeft(this.#rowRate.perSecond(now), rows - this.#rows());
+    if (remaining !== undefined) parts.push(remaining);
+    return [`${left("copy", TITLE_CELLS)}${parts.join("   ")}`, ...[...this.#tables].map(([name, table]) => this.#tableLine(name, table, columns, now))];
+  }
+
+  /** For a log: one table's state in words. */
+  describe(name: string, now: number): string | undefined {
+    const table = this.#tables.get(name);
+    if (table === undefined) return undefined;
+    const rate = table.byteRate.perSecond(now);
+    const remaining = this.#timeLeft(table.rowRate.perSecond(now), table.estimatedRows - table.rows);
+    const share = table.estimatedRows > 0 ? [formatShare(table.rows / table.estimatedRows)] : [];
+    return [`${formatCount(table.rows)} rows`, ...share, ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]), ...(remaining === undefined ? [] : [remaining])].join(", ");
+  }
+
+  summary(): string {
+    const { tables, rows, bytes } = this.#copied;
+    return [counted(tables, "table"), counted(rows, "row"), ...(bytes === 0 ? [] : [formatBytes(bytes)])].join(", ");
+  }
+
+  #began(event: { readonly table: string; readonly estimatedRows: number }, now: number): TableUnderWay {
+    const table = { rows: 0, bytes: 0, estimatedRows: event.estimatedRows, rowRate: new RateMeter(), byteRate: new RateMeter(), keySince: undefined };
+    table.rowRate.add(0, now);
+    table.byteRate.add(0, now);
+    this.#tables.set(event.table, table);
+    return table;
+  }
+
+  #rows(): number {
+    let rows = this.#copied.rows;
+    for (const table of this.#tables.values()) if (table.keySince === undefined) rows += table.rows;
+    return rows;
+  }
+
+  #measure(now: number): void {
+    this.#rowRate.add(this.#rows(), now);
+    this.#byteRate.add(this.#bytesSeen, now);
+  }
+
+  #timeLeft(rowsPerSecond: number | undefined, rows: number): string | undefined {
+    if (rowsPerSecond === undefined || rowsPerSecond <= 0 || rows <= 0) return undefined;
+    return `${formatDuration(Math.max(1000, Math.round(rows / rowsPerSecond) * 1000)).replace(/\.0 s$/, " s")} left`;
+  }
+
+  #tableLine(name: string, table: TableUnderWay, columns: number, now: number): string {
+    const title = `  ${left(printable(name), Math.max(8, columns - NUMBERS_CELLS))} `;
+    if (table.keySince !== undefined) return `${title}${formatCount(table.rows)} rows   building its key ${formatDuration(Math.floor((now - table.keySince) / 1000) * 1000)}`;
+    const share = table.estimatedRows > 0 ? Math.min(1, table.rows / table.estimatedRows) : undefined;
+    const rate = table.byteRate.perSecond(now);
+    const remaining = this.#timeLeft(table.rowRate.perSecond(now), table.estimatedRows - table.rows);
+    return [
+      title,
+      share === undefined ? " ".repeat(BAR_CELLS) : bar(share, BAR_CELLS),
+      right(share === undefined ? "" : formatShare(share), 5),
+      right(formatCount(table.rows), 13),
+      " rows",
+      right(rate === undefined ? "" : `${formatBytes(rate)}/s`, 12),
+      right(remaining ?? "", 12),
+    ].join("").trimEnd();
+  }
+}

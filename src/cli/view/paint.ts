@@ -1,0 +1,23 @@
+import { styleText } from "node:util";
+
+/** Colors for a few words; painted text must have been fitted before. */
+export interface Paint {
+  dim(text: string): string;
+  good(text: string): string;
+  bad(text: string): string;
+}
+
+export function paintWith(colors: boolean): Paint {
+  if (!colors) return PLAIN;
+  return {
+    dim: (text) => styleText("dim", text),
+    good: (text) => styleText("green", text),
+    bad: (text) => styleText("red", text),
+  };
+}
+
+const PLAIN: Paint = { dim: same, good: same, bad: same };
+
+function same(text: string): string {
+  return text;
+}
