@@ -54,11 +54,13 @@ export const Action = {
   Upsert: 0,
   /** The row is here before and after: set what the change carries. */
   Update: 1,
+  /** The same, of a row that is on every shard, or that stays wherever it is. */
+  UpdateAnywhere: 2,
   /** The row comes from another shard: like an update of a row that is not here yet. */
-  Arrive: 2,
+  Arrive: 3,
   /** Remove the row that the old tuple names, or the new one where the key did not change. */
-  Delete: 3,
-  Truncate: 4,
+  Delete: 4,
+  Truncate: 5,
 } as const;
 export type Action = (typeof Action)[keyof typeof Action];
 

@@ -6,6 +6,8 @@ export interface Terminal {
   err(text: string): void;
   /** Characters in a line of `err`. */
   readonly columns: number;
+  /** Lines that `err` shows at once. */
+  readonly rows: number;
   /** Events and results as JSON, one object a line, on `out`. */
   readonly json: boolean;
   /** Draw over the last lines of `err`. */
@@ -16,6 +18,7 @@ export interface Terminal {
 }
 
 export const STANDARD_COLUMNS = 80;
+const STANDARD_ROWS = 24;
 
 /** The terminal of this process. */
 export function processTerminal(json: boolean): Terminal {
@@ -33,6 +36,9 @@ export function processTerminal(json: boolean): Terminal {
     err: (text) => { stderr.write(text); },
     get columns() {
       return stderr.isTTY && stderr.columns > 0 ? stderr.columns : STANDARD_COLUMNS;
+    },
+    get rows() {
+      return stderr.isTTY && stderr.rows > 0 ? stderr.rows : STANDARD_ROWS;
     },
     json,
     // JSON and moving bars on one screen would be neither.

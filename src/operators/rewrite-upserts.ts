@@ -78,8 +78,9 @@ function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => read
         foldOf(relation).delete(oldTuple === NO_TUPLE ? newTuple : oldTuple);
         break;
       case Action.Update:
+      case Action.UpdateAnywhere:
       case Action.Arrive: {
-        const folded = foldOf(relation).update(oldTuple, batch.oldTupleIsRow[change] === 1, newTuple, action === Action.Arrive);
+        const folded = foldOf(relation).update(oldTuple, batch.oldTupleIsRow[change] === 1, newTuple, action);
         if (!folded) {
           flush();
           steps.push(changeKey(relation, batch.buffer, oldTuple, newTuple));

@@ -113,7 +113,7 @@ function actionOn(kind: number, oldShard: number, newShard: number, shard: numbe
   if (kind === TRUNCATE) return Action.Truncate;
   if (kind === INSERT) return newShard === shard || newShard === EVERY_SHARD ? Action.Upsert : undefined;
   if (kind === DELETE) return oldShard === shard || oldShard === EVERY_SHARD ? Action.Delete : undefined;
-  if (newShard === EVERY_SHARD) return Action.Update;
+  if (newShard === EVERY_SHARD) return Action.UpdateAnywhere;
   if (newShard === shard) return oldShard === shard ? Action.Update : Action.Arrive;
   return oldShard === shard || oldShard === EVERY_SHARD ? Action.Delete : undefined;
 }

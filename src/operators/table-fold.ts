@@ -1,4 +1,5 @@
 import { ABSENT, type ApplyStep, type RowSet } from "../apply-step.js";
+import { Action } from "../change-batch.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
 import { KeyIndex, valueBytes } from "./key-index.js";
@@ -57,7 +58,7 @@ export class TableFold {
    * A changed row. `oldTuple` is 0 where the key did not change and no old row was sent. False where the change cannot
    * be folded: the key changes and unchanged values have to be taken along from the row as it is on the shard.
    */
-  update(oldTuple: number, oldTupleIsRow: boolean, newTuple: number, arriving: boolean): boolean {
+  update(oldTuple: number, oldTupleIsRow: boolean, newTuple: number, action: typeof Action.Update | typeof Action.UpdateAnywhere | typeof Action.Arrive): boolean {
     this.#locate(newTuple, this.#tuple);
     let keyChanged = false;
     if (oldTuple !== 0) {
@@ -67,22 +68,18 @@ export class TableFold {
       for (const column of this.#keyColumns) if (this.#tuple[column] === ABSENT) this.#tuple[column] = this.#old[column]!;
       keyChanged = !this.#sameKey();
     }
-    const whole = this.#isWhole();
-    if (keyChanged && !arriving) {
-      if (!whole) {
-        const former = this.#index.lookUp(this.#keyOf(this.#old));
-        if (former < 0 || (this.#states[former]! & WHOLE) === 0) return false;
-        this.#takeUnchanged(this.#offsets, former * this.#width);
-      }
+    if (keyChanged) {
+      const former = this.#index.lookUp(this.#keyOf(this.#old));
+      if (former >= 0 && (this.#states[former]! & (WHOLE | PARTIAL)) !== 0) this.#takeUnchanged(this.#offsets, former * this.#width);
+      if (action === Action.UpdateAnywhere && !this.#isWhole()) return false;
+      // Arriving rows may have had their old key on this shard too; the split sends that deletion by itself.
       this.#remove(this.#entryOf(this.#old));
-      this.#putWhole(this.#entryOf(this.#tuple));
-      return true;
     }
-    // An arriving row may have had its old key on this shard too; the split sends that deletion by itself.
-    if (keyChanged) this.#remove(this.#entryOf(this.#old));
     const entry = this.#entryOf(this.#tuple);
-    if (whole) this.#putWhole(entry);
-    else this.#putPartial(entry, arriving);
+    // Where the row on the shard was completed from the source, those values may be of the row that had its key there by
+    // then. With the last of its keys it is looked up for good, so a row is not trusted across a change of its key.
+    if (this.#isWhole()) this.#putWhole(entry);
+    else this.#putPartial(entry, action === Action.Arrive || keyChanged);
     return true;
   }
 

@@ -17,6 +17,7 @@ import { changeStream } from "../sources/change-stream.js";
 import { completeRows } from "../sources/source-rows.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot, sourcePosition } from "./slot.js";
+import { joinSnapshot } from "./snapshot.js";
 import { untilDone } from "./until-done.js";
 import { withRetries } from "./with-retries.js";
 
@@ -25,8 +26,11 @@ export type ReplicateUntil =
   | { readonly kind: "caught-up" }
   /** The operator stops it. */
   | { readonly kind: "stopped" }
-  /** Exactly the transactions that committed before this position are on the shards. */
-  | { readonly kind: "position"; readonly position: Lsn };
+  /**
+   * Exactly the transactions that committed before this position are on the shards. What has to be looked up on the
+   * source is read in the exported snapshot of that name, which shows it at the position: later values would differ.
+   */
+  | { readonly kind: "position"; readonly position: Lsn; readonly snapshot: string };
 
 /** A measured position counts as "now" if it was reached this soon after it was read. */
 const NOW_MILLISECONDS = 1000;
@@ -83,7 +87,7 @@ async function streamOnce(migration: Migration, until: ReplicateUntil, stop: Abo
   const { sessions, shards, facts } = migration;
   await migration.monitor((client) => sessions.fence(client, "stream", "lookup"));
   const states = await Promise.all(shards.map((shard) => shardState(migration, shard)));
-  const lookup = lazySession(() => sessions.source(migration.source, "lookup"));
+  const lookup = new Lookup(() => openLookup(migration, until));
   const keyOf = (relation: PgoutputRelation): readonly string[] => migration.published(relation).key;
   let changes = 0;
   const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {
@@ -92,7 +96,7 @@ async function streamOnce(migration: Migration, until: ReplicateUntil, stop: Abo
       open: () => sessions.writer(shard, "apply"),
       progress: migration.progress,
       keyOf,
-      completeFromSource: async (rows, places) => await completeRows(await lookup.open(), rows, places, keyOf(rows.relation)),
+      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, keyOf(rows.relation))),
     });
     return pipe(
       skipApplied({ applied, snapshotOf: (relation) => tables.get(tableId(relation))?.snapshot ?? 0n }),
@@ -134,15 +138,31 @@ async function shardState(migration: Migration, shard: Migration["shards"][numbe
   }
 }
 
-/** A session that most runs never need. */
-function lazySession(open: () => Promise<pg.Client>): { open(): Promise<pg.Client>; close(): Promise<void> } {
-  let session: Promise<pg.Client> | undefined;
-  return {
-    open: () => (session ??= open()),
-    async close() {
-      await endQuietly(await session?.catch(() => undefined));
-    },
-  };
+/** A session on the source that most runs never need, for one shard at a time. */
+class Lookup {
+  readonly #open: () => Promise<pg.Client>;
+  #session: Promise<pg.Client> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(open: () => Promise<pg.Client>) {
+    this.#open = open;
+  }
+
+  async use<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => await work(await (this.#session ??= this.#open())));
+    this.#turn = result.catch(() => undefined);
+    return await result;
+  }
+
+  async close(): Promise<void> {
+    await endQuietly(await this.#session?.catch(() => undefined));
+  }
+}
+
+async function openLookup({ sessions, source }: Migration, until: ReplicateUntil): Promise<pg.Client> {
+  const client = await sessions.source(source, "lookup");
+  if (until.kind === "position") await joinSnapshot(client, until.snapshot);
+  return client;
 }
 
 /** Knows when enough has been streamed, and reports how far it is. */

@@ -1,17 +1,16 @@
-import { randomBytes } from "node:crypto";
 import { from, lastValueFrom, mergeMap, toArray } from "rxjs";
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { type PublishedTable, readServerVersion } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
-import { displayName, quoteIdentifier, quoteLiteral } from "../postgres/identifiers.js";
-import { type Lsn, parseLsn } from "../postgres/lsn.js";
+import { displayName } from "../postgres/identifiers.js";
 import { checksumStatement } from "./checksum-statement.js";
 import { checkStopped, interrupted } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
 import { readSlot } from "./slot.js";
+import { exportSnapshot, joinSnapshot } from "./snapshot.js";
 import type { TableVerdict } from "./table-verdict.js";
 
 /** Tables compared at a time; each is read on the source and on every shard at once. */
@@ -40,13 +39,12 @@ export async function verify(migration: Migration): Promise<TableVerdict[]> {
     const readers = await Promise.all(Array.from({ length: PARALLEL_TABLES }, async () => {
       const client = await sessions.source(source, "verify");
       opened.push(client);
-      await client.query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ");
-      if (snapshot !== undefined) await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot.name)}`);
+      await joinSnapshot(client, snapshot?.name);
       return client;
     }));
     if (snapshot === undefined) {
       report({ type: "note", message: "There is no slot: source and shards are compared as they are now, and writes in between show as differences." });
-    } else if (!(await replicate(migration, { kind: "position", position: snapshot.position })) || signal.aborted) throw interrupted();
+    } else if (!(await replicate(migration, { kind: "position", position: snapshot.position, snapshot: snapshot.name })) || signal.aborted) throw interrupted();
     report({ type: "verify-started", tables: tables.length, position: snapshot?.position });
     const checker = await shardVersions(migration);
     const verdicts = await lastValueFrom(
@@ -69,15 +67,6 @@ export async function verify(migration: Migration): Promise<TableVerdict[]> {
   } finally {
     await Promise.all(opened.map(endQuietly));
   }
-}
-
-/** The source as it is at a position, for other sessions to see too; it goes with this session's next command. */
-async function exportSnapshot(client: pg.Client): Promise<{ name: string; position: Lsn }> {
-  const slot = `reshard_verify_${randomBytes(8).toString("hex")}`;
-  const { rows } = await client.query<{ consistent_point: string; snapshot_name: string }>(
-    `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')`,
-  );
-  return { name: rows[0]!.snapshot_name, position: parseLsn(rows[0]!.consistent_point) };
 }
 
 /** True where all servers are of one major version. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import { concatMap, defer, finalize } from "rxjs";
 import type { ApplyStep, RowSet, StepBatch } from "../apply-step.js";
@@ -44,7 +45,9 @@ const CONFLICTS = new Set(["23505", "23P01"]);
 
 class ApplySession {
   readonly #options: ApplyToShardOptions;
-  readonly #targets = new Map<PgoutputRelation, TargetTable>();
+  readonly #targets = new WeakMap<PgoutputRelation, TargetTable>();
+  /** By the relation's OID: the source sends a Relation message again whenever its caches were emptied. */
+  readonly #newest = new Map<number, PgoutputRelation>();
   readonly #statementNames = new Map<string, string>();
   #client: pg.Client | undefined;
   #open = false;
@@ -73,11 +76,7 @@ class ApplySession {
 
   async #run(batch: StepBatch): Promise<void> {
     const client = await this.#session();
-    for (const relation of relationsOf(batch.steps)) {
-      if (!this.#targets.has(relation)) {
-        this.#targets.set(relation, await prepareTargetTable(client, relation, this.#options.keyOf(relation), this.#options.progress.sourceShard));
-      }
-    }
+    for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
     await client.query(this.#open ? "SAVEPOINT batch" : "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch");
     this.#open = true;
     try {
@@ -90,6 +89,16 @@ class ApplySession {
     await client.query("RELEASE SAVEPOINT batch");
   }
 
+  async #prepare(client: pg.Client, relation: PgoutputRelation): Promise<void> {
+    const former = this.#newest.get(relation.oid);
+    const target =
+      former !== undefined && isDeepStrictEqual(former, relation)
+        ? this.#target(former)
+        : await prepareTargetTable(client, relation, this.#options.keyOf(relation), this.#options.progress.sourceShard);
+    this.#targets.set(relation, target);
+    this.#newest.set(relation.oid, relation);
+  }
+
   async #step(client: pg.Client, step: ApplyStep): Promise<void> {
     if (step.kind === "truncate") {
       await client.query(truncateStatement(step.relations.map((relation) => this.#target(relation)), step.restartIdentity));
@@ -98,19 +107,19 @@ class ApplySession {
     const target = this.#target(step.rows.relation);
     switch (step.kind) {
       case "delete":
-        await this.#execute(client, deleteStatement(target), [encodeRowArray(step.rows, target.rowType)]);
+        await this.#execute(client, target, deleteStatement(target), [encodeRowArray(step.rows, target.rowType)]);
         break;
       case "upsert":
         await this.#upsert(client, target, step.rows);
         break;
       case "change-key":
-        await this.#execute(client, changeKeyStatement(target, step.columns), [
+        await this.#execute(client, target, changeKeyStatement(target, step.columns), [
           encodeRowArray(step.oldKey, target.rowType),
           encodeRowArray(step.rows, target.rowType),
         ]);
         break;
       case "update": {
-        const result = await this.#execute(client, updateStatement(target, step.columns), [encodeRowArray(step.rows, target.rowType)]);
+        const result = await this.#execute(client, target, updateStatement(target, step.columns), [encodeRowArray(step.rows, target.rowType)]);
         if (!step.arriving || result.rows.length === step.rows.count) break;
         const here = new Set(result.rows.map((row) => row.place));
         const missing = Array.from({ length: step.rows.count }, (_, row) => row).filter((row) => !here.has(row + 1));
@@ -123,15 +132,17 @@ class ApplySession {
 
   async #upsert(client: pg.Client, target: TargetTable, rows: RowSet): Promise<void> {
     const array = encodeRowArray(rows, target.rowType);
-    if (replacesRows(target)) await this.#execute(client, deleteStatement(target), [array]);
-    await this.#execute(client, upsertStatement(target), [array]);
+    if (replacesRows(target)) await this.#execute(client, target, deleteStatement(target), [array]);
+    await this.#execute(client, target, upsertStatement(target), [array]);
   }
 
-  async #execute(client: pg.Client, text: string, values: Buffer[]): Promise<pg.QueryResult<{ place: number }>> {
-    let name = this.#statementNames.get(text);
+  async #execute(client: pg.Client, target: TargetTable, text: string, values: Buffer[]): Promise<pg.QueryResult<{ place: number }>> {
+    // The same words mean another statement once the row type was made anew.
+    const key = `${target.rowType.oid} ${text}`;
+    let name = this.#statementNames.get(key);
     if (name === undefined) {
       name = `reshard_${this.#statementNames.size}`;
-      this.#statementNames.set(text, name);
+      this.#statementNames.set(key, name);
     }
     return await client.query<{ place: number }>({ name, text, values });
   }

@@ -1,7 +1,7 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
 import { bar } from "./bar.js";
 import { left, printable, right } from "./fit.js";
-import { counted, formatBytes, formatCount, formatDuration, formatShare } from "./quantities.js";
+import { counted, formatBytes, formatCount, formatDuration, formatShare, timeLeft } from "./quantities.js";
 import { RateMeter } from "./rate-meter.js";
 
 interface TableUnderWay {
@@ -14,9 +14,13 @@ interface TableUnderWay {
   keySince: number | undefined;
 }
 
-const BAR_CELLS = 14;
-/** Cells of a table's line beside its name: bar, percentage, rows, rate, time left and the gaps. */
-const NUMBERS_CELLS = 2 + 1 + BAR_CELLS + 5 + 13 + 5 + 12 + 12;
+const BAR_CELLS = 12;
+const SHARE_CELLS = 5;
+const ROWS_CELLS = 17;
+const RATE_CELLS = 11;
+const LEFT_CELLS = 13;
+/** Cells of a table's line beside its name, the gaps around it included. */
+const NUMBERS_CELLS = 2 + 1 + BAR_CELLS + SHARE_CELLS + ROWS_CELLS + RATE_CELLS + LEFT_CELLS;
 export const TITLE_CELLS = 12;
 
 /** What the copy stage shows, from its events. Times are milliseconds of any clock. */
@@ -82,7 +86,7 @@ export class CopyProgress {
     if (share !== undefined) parts.push(formatShare(share));
     const rate = this.#byteRate.perSecond(now);
     if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
-    const remaining = this.#timeLeft(this.#rowRate.perSecond(now), rows - this.#rows());
+    const remaining = timeLeft(rows - this.#rows(), this.#rowRate.perSecond(now));
     if (remaining !== undefined) parts.push(remaining);
     return [`${left("copy", TITLE_CELLS)}${parts.join("   ")}`, ...[...this.#tables].map(([name, table]) => this.#tableLine(name, table, columns, now))];
   }
@@ -92,7 +96,7 @@ export class CopyProgress {
     const table = this.#tables.get(name);
     if (table === undefined) return undefined;
     const rate = table.byteRate.perSecond(now);
-    const remaining = this.#timeLeft(table.rowRate.perSecond(now), table.estimatedRows - table.rows);
+    const remaining = timeLeft(table.estimatedRows - table.rows, table.rowRate.perSecond(now));
     const share = table.estimatedRows > 0 ? [formatShare(table.rows / table.estimatedRows)] : [];
     return [`${formatCount(table.rows)} rows`, ...share, ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]), ...(remaining === undefined ? [] : [remaining])].join(", ");
   }
@@ -121,25 +125,19 @@ export class CopyProgress {
     this.#byteRate.add(this.#bytesSeen, now);
   }
 
-  #timeLeft(rowsPerSecond: number | undefined, rows: number): string | undefined {
-    if (rowsPerSecond === undefined || rowsPerSecond <= 0 || rows <= 0) return undefined;
-    return `${formatDuration(Math.max(1000, Math.round(rows / rowsPerSecond) * 1000)).replace(/\.0 s$/, " s")} left`;
-  }
-
   #tableLine(name: string, table: TableUnderWay, columns: number, now: number): string {
     const title = `  ${left(printable(name), Math.max(8, columns - NUMBERS_CELLS))} `;
     if (table.keySince !== undefined) return `${title}${formatCount(table.rows)} rows   building its key ${formatDuration(Math.floor((now - table.keySince) / 1000) * 1000)}`;
     const share = table.estimatedRows > 0 ? Math.min(1, table.rows / table.estimatedRows) : undefined;
     const rate = table.byteRate.perSecond(now);
-    const remaining = this.#timeLeft(table.rowRate.perSecond(now), table.estimatedRows - table.rows);
+    const remaining = timeLeft(table.estimatedRows - table.rows, table.rowRate.perSecond(now));
     return [
       title,
       share === undefined ? " ".repeat(BAR_CELLS) : bar(share, BAR_CELLS),
-      right(share === undefined ? "" : formatShare(share), 5),
-      right(formatCount(table.rows), 13),
-      " rows",
-      right(rate === undefined ? "" : `${formatBytes(rate)}/s`, 12),
-      right(remaining ?? "", 12),
+      right(share === undefined ? "" : formatShare(share), SHARE_CELLS),
+      right(`${formatCount(table.rows)} rows`, ROWS_CELLS),
+      right(rate === undefined ? "" : `${formatBytes(rate)}/s`, RATE_CELLS),
+      right(remaining ?? "", LEFT_CELLS),
     ].join("").trimEnd();
   }
 }

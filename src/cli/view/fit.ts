@@ -1,6 +1,5 @@
 /** Text as a terminal may show it: names of tables can hold anything, escape sequences too. Line breaks are kept if asked. */
 export function printable(text: string, keepLines = false): string {
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => (keepLines && character === "\n" ? character : "�"));
 }
 

@@ -2,9 +2,9 @@ import { styleText } from "node:util";
 
 /** Colors for a few words; painted text must have been fitted before. */
 export interface Paint {
-  dim(text: string): string;
-  good(text: string): string;
-  bad(text: string): string;
+  readonly dim: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
 }
 
 export function paintWith(colors: boolean): Paint {

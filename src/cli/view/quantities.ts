@@ -50,3 +50,11 @@ function pair(milliseconds: number, large: number, largeName: string, small: num
 export function formatShare(share: number): string {
   return `${Math.floor(Math.min(1, Math.max(0, share)) * 100)}%`;
 }
+
+/** `12 s left`, `5 min left`, `3 h left`, `4 d left`, from what remains and the rate; undefined where that tells nothing. */
+export function timeLeft(remaining: number, perSecond: number | undefined): string | undefined {
+  if (perSecond === undefined || perSecond <= 0 || remaining <= 0) return undefined;
+  const milliseconds = (remaining / perSecond) * SECOND;
+  const [unit, name]: [number, string] = milliseconds < 90 * SECOND ? [SECOND, "s"] : milliseconds < 90 * MINUTE ? [MINUTE, "min"] : milliseconds < 2 * DAY ? [HOUR, "h"] : [DAY, "d"];
+  return `${Math.max(1, Math.round(milliseconds / unit))} ${name} left`;
+}

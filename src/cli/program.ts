@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { addDataSync } from "./data-sync.js";
+import { addDemo } from "./demo.js";
+import { EXIT } from "./failure.js";
+import { addFinish } from "./finish.js";
+import { type Outcome, perform, type Tools } from "./perform.js";
+import { addRun } from "./run.js";
+import { addSchemaSync } from "./schema-sync.js";
+import { addStatus } from "./status.js";
+import type { Terminal } from "./terminal.js";
+import { addVerify } from "./verify.js";
+import { jsonLine } from "./view/json-line.js";
+
+/** Does a command's work; resolves when it has ended, however it ended. */
+export type Execute = (command: string, work: (tools: Tools) => Promise<Outcome>) => Promise<void>;
+
+/** The commands, their words and their help; `execute` is called with what is to be done. */
+export function commandLine(terminal: Terminal, execute: Execute): Command {
+  const program = new Command("pg-reshard")
+    .description("Moves a live PostgreSQL database from one to many shards, and proves that nothing was lost.")
+    .version(version(), "--version", "print the version")
+    .helpOption("--help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .option("-c, --config <file>", "where [[databases]] and the sharding rules are", "pgdog.toml")
+    .option("-u, --users <file>", "where [[users]] are", "users.toml")
+    .option("--json", "events and results on standard output, one JSON object a line")
+    .configureHelp({ showGlobalOptions: true, helpWidth: Math.min(terminal.columns, 100) })
+    .configureOutput({
+      writeOut: (text) => { terminal.out(text); },
+      writeErr: (text) => { terminal.err(text); },
+      outputError(text, write) {
+        if (terminal.json) terminal.out(jsonLine({ type: "error", code: "USAGE", message: text.trim().replace(/^error: /, ""), remedy: "See pg-reshard --help." }));
+        else write(`${text.trimEnd()}\nSee pg-reshard --help.\n`);
+      },
+    })
+    .exitOverride()
+    .addHelpText("after", "\nExample:\n  pg-reshard demo\n  pg-reshard run reshard.toml");
+  addRun(program, execute);
+  addSchemaSync(program, execute);
+  addDataSync(program, execute);
+  addVerify(program, execute);
+  addStatus(program, execute);
+  addFinish(program, execute);
+  addDemo(program, execute);
+  return program;
+}
+
+/** Runs one command line, without the program's own name; answers with the exit code. */
+export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const program = commandLine(terminal, async (command, work) => {
+    exitCode = await perform(terminal, command, work);
+  });
+  try {
+    await program.parseAsync([...words], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  return manifest.version;
+}

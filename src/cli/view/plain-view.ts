@@ -1,0 +1,51 @@
+import { printable } from "./fit.js";
+import { paintWith } from "./paint.js";
+import { Progress } from "./progress.js";
+import { Throttle } from "./throttle.js";
+import type { Terminal } from "../terminal.js";
+import type { CliEvent } from "./cli-event.js";
+import type { View } from "./view.js";
+
+/** At most a line this often about a table, or a stage. */
+const INTERVAL = 5000;
+/** Streaming goes on for days. */
+const STREAM_INTERVAL = 30_000;
+
+/** Lines for a log. */
+export function plainView(terminal: Pick<Terminal, "err" | "colors">, clock: () => number = Date.now): View {
+  const progress = new Progress(paintWith(terminal.colors.err));
+  const throttle = new Throttle(INTERVAL);
+  const streamThrottle = new Throttle(STREAM_INTERVAL);
+
+  /** What goes on for longer than a moment is told of now and then. */
+  const ongoing = (event: CliEvent, now: number): string | undefined => {
+    switch (event.type) {
+      case "table-progress": {
+        throttle.start(event.table, now);
+        const described = throttle.due(event.table, now) ? progress.copy.describe(event.table, now) : undefined;
+        return described === undefined ? undefined : `  ${printable(event.table)}: ${described}`;
+      }
+      case "schema-statement":
+      case "table-verified":
+        throttle.start(event.type, now);
+        return throttle.due(event.type, now) ? progress.describe(now) : undefined;
+      case "stream-progress":
+        return streamThrottle.due(event.type, now) ? progress.describe(now) : undefined;
+      default:
+        return undefined;
+    }
+  };
+
+  return {
+    event(event) {
+      const now = clock();
+      for (const line of progress.apply(event, now)) terminal.err(`${line}\n`);
+      const line = ongoing(event, now);
+      if (line !== undefined) terminal.err(`${line}\n`);
+    },
+    say(line) {
+      terminal.err(`${line}\n`);
+    },
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,144 @@
+import type { PipelineEvent } from "../../pipelines/events.js";
+import type { CliEvent } from "./cli-event.js";
+import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
+import { displayWidth, left, printable, right, truncated } from "./fit.js";
+import type { Paint } from "./paint.js";
+import { counted, formatBytes, formatCount, formatDuration } from "./quantities.js";
+import { stageTitle } from "./stage-title.js";
+import { StreamProgress } from "./stream-progress.js";
+
+/**
+ * What a command shows of its events. `apply` answers with the lines that stay; `block` is what is under way, to be
+ * drawn over and over again.
+ */
+export class Progress {
+  readonly #paint: Paint;
+  #copy = new CopyProgress(false);
+  #stream = new StreamProgress();
+  #buildsKeys = false;
+  #stage: string | undefined;
+  /** Statements done by shard, and how many there are. */
+  #schema: { phase: string; done: number[]; total: number } | undefined;
+  #verify: { tables: number; done: number } | undefined;
+  #writers: Extract<CliEvent, { type: "demo-writers" }> | undefined;
+
+  constructor(paint: Paint) {
+    this.#paint = paint;
+  }
+
+  get copy(): CopyProgress {
+    return this.#copy;
+  }
+
+  get stream(): StreamProgress {
+    return this.#stream;
+  }
+
+  apply(event: CliEvent, now: number): string[] {
+    const { dim, good } = this.#paint;
+    switch (event.type) {
+      case "started":
+        this.#buildsKeys = event.stages.some((stage) => stage.startsWith("schema_sync"));
+        return [printable(`${event.from} → ${event.to}: ${counted(event.shards, "shard")}, publication ${event.publication}`)];
+      case "note":
+        return [dim(`  ${printable(event.message)}`)];
+      case "stage-started":
+        this.#stage = event.stage;
+        this.#schema = undefined;
+        this.#verify = undefined;
+        this.#stream = new StreamProgress();
+        if (event.stage === "copy") this.#copy = new CopyProgress(this.#buildsKeys);
+        return [];
+      case "stage-finished": {
+        const line = `${good("✓")} ${left(stageTitle(event.stage), TITLE_CELLS - 2)}${this.#summary(event)}`;
+        this.#stage = undefined;
+        return [line];
+      }
+      case "retry":
+        return [printable(`  ${event.what} failed: ${event.reason}. Trying again in ${formatDuration(event.delay)} (${event.attempt}).`)];
+      case "schema-statement":
+        if (this.#schema?.phase !== event.phase) this.#schema = { phase: event.phase, done: [], total: event.total };
+        this.#schema.done[event.shard] = event.done;
+        return [];
+      case "table-copied":
+        this.#copy.apply(event, now);
+        return [copiedLine(event)];
+      case "copy-started":
+      case "table-progress":
+      case "table-key-built":
+        this.#copy.apply(event, now);
+        return [];
+      case "stream-progress":
+        this.#stream.apply(event, now);
+        return [];
+      case "caught-up":
+        return ["  in sync: all that was committed until now is on the shards"];
+      case "verify-started":
+        this.#verify = { tables: event.tables, done: 0 };
+        return [];
+      case "table-verified":
+        if (this.#verify !== undefined) this.#verify.done++;
+        return [];
+      case "demo-servers-started":
+        return [`${good("✓")} ${left("servers", TITLE_CELLS - 2)}a source and ${counted(event.shards, "shard")}, ${formatDuration(event.milliseconds)}`];
+      case "demo-shop-loaded":
+        return [`${good("✓")} ${left("shop", TITLE_CELLS - 2)}${counted(event.tables, "table")}, ${counted(event.rows, "row")}, ${formatDuration(event.milliseconds)}`];
+      case "demo-writers":
+        this.#writers = event;
+        return [];
+      case "demo-writers-stopped":
+        this.#writers = undefined;
+        return [`${good("✓")} ${left("writers", TITLE_CELLS - 2)}${counted(event.committed, "transaction")} committed, ${formatCount(event.rolledBack)} rolled back, ${formatDuration(event.milliseconds)}`];
+    }
+  }
+
+  /** What is under way, each line at most `columns` cells. */
+  block(columns: number, now: number): string[] {
+    return [...this.#stageLines(columns, now), ...this.#writersLine()].map((line) => truncated(line, columns));
+  }
+
+  /** For a log: what is under way in one line, without the tables of a copy. */
+  describe(now: number): string | undefined {
+    const [line] = this.#stageLines(Number.MAX_SAFE_INTEGER, now);
+    return line;
+  }
+
+  #stageLines(columns: number, now: number): string[] {
+    const stage = this.#stage;
+    if (stage === undefined) return this.#schema === undefined ? [] : [this.#schemaLine(this.#schema)];
+    const title = left(stageTitle(stage), TITLE_CELLS);
+    if (stage === "copy") return this.#copy.lines(columns, now);
+    if (stage === "replicate") return [`${title}${this.#stream.words(now).join("   ")}`];
+    if (stage === "verify") {
+      if (this.#verify !== undefined) return [`${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`];
+      return [`${title}bringing the shards to one moment: ${this.#stream.words(now).join("   ")}`];
+    }
+    return this.#schema === undefined ? [`${title}reading the source's schema`] : [this.#schemaLine(this.#schema)];
+  }
+
+  #schemaLine({ phase, done, total }: { phase: string; done: readonly number[]; total: number }): string {
+    // Array.from: a shard that has not begun leaves a hole.
+    const least = Math.min(...Array.from(done, (count) => (count as number | undefined) ?? 0));
+    return `${left(`schema ${phase}`, TITLE_CELLS)}${least} of ${counted(total, "statement")}`;
+  }
+
+  #writersLine(): string[] {
+    if (this.#writers === undefined) return [];
+    const { writers, transactions } = this.#writers;
+    return [`${left("writers", TITLE_CELLS)}${writers} at work on the source   ${counted(transactions, "transaction")}`];
+  }
+
+  #summary({ stage, milliseconds, skipped }: Extract<PipelineEvent, { type: "stage-finished" }>): string {
+    if (skipped === true) return "done before";
+    const what = stage === "copy" ? this.#copy.summary() : stage === "replicate" ? this.#stream.summary() : this.#schema !== undefined ? counted(this.#schema.total, "statement") : this.#verify !== undefined ? counted(this.#verify.tables, "table") : "";
+    return `${what}${what === "" ? "" : ", "}${formatDuration(milliseconds)}`;
+  }
+}
+
+const NAME_CELLS = 32;
+
+function copiedLine({ table, rows, bytes, milliseconds, resumed }: Extract<PipelineEvent, { type: "table-copied" }>): string {
+  const name = printable(table);
+  const start = `  ${displayWidth(name) > NAME_CELLS ? truncated(name, NAME_CELLS) : left(name, NAME_CELLS)}${right(counted(rows, "row"), 18)}`;
+  return resumed && bytes === 0 ? `${start}   copied before` : `${start}${right(formatBytes(bytes), 11)}${right(formatDuration(milliseconds), 14)}`;
+}

@@ -1,0 +1,10 @@
+const TITLES: Readonly<Record<string, string>> = {
+  "schema_sync:pre": "schema pre",
+  "schema_sync:key": "schema key",
+  "schema_sync:post": "schema post",
+};
+
+/** `schema_sync:pre` as people read it: `schema pre`. */
+export function stageTitle(stage: string): string {
+  return TITLES[stage] ?? stage;
+}

@@ -1,0 +1,144 @@
+import fc from "fast-check";
+import { from, lastValueFrom, of, toArray } from "rxjs";
+import { describe, expect, test } from "vitest";
+import type { ApplyStep, RowSet, StepBatch } from "../../src/apply-step.js";
+import { rewriteUpserts } from "../../src/operators/rewrite-upserts.js";
+import { changesOfShard, shardChanges } from "../../src/operators/shard-changes.js";
+import { changeBatches, deleteMessage, insertMessage, relationOf, type Row, type TableSpec, updateMessage, xlogData } from "../support/changes.js";
+import { arbitraryHistory, finalState, type History, stateAt } from "../support/changes-history.js";
+import { ShardModel, shown, valueAt } from "../support/changes-model.js";
+import { finalShare, keyNames, routeOf, TABLES } from "../support/changes-tables.js";
+
+/** The steps that one of `shards` shards runs, batch by batch. */
+async function stepsOf(history: Pick<History, "payloads">, cuts: ReadonlySet<number>, shard: number, shards: number): Promise<StepBatch[]> {
+  const batches = changeBatches(history.payloads, cuts);
+  const sharded = await lastValueFrom(from(batches).pipe(shardChanges((relation) => routeOf(relation.oid, shards)), toArray()));
+  return await lastValueFrom(from(sharded.map((batch) => changesOfShard(batch, shard))).pipe(rewriteUpserts(keyNames), toArray()));
+}
+
+const cuts = fc.array(fc.nat(100), { maxLength: 20, size: "max" }).map((places) => new Set(places));
+
+describe("a table's history, whatever its batches", () => {
+  const modes: [string, (batch: StepBatch) => readonly ApplyStep[]][] = [["folded", (batch) => batch.steps], ["one by one", (batch) => batch.oneByOne()]];
+  test.each(modes)("%s: after each batch that ends between transactions the shard is what the source was", async (_, steps) => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryHistory({ tables: TABLES }), cuts, async (history, cut) => {
+        const model = new ShardModel(TABLES);
+        for (const batch of await stepsOf(history, cut, 0, 1)) {
+          model.apply(steps(batch));
+          if (batch.resume !== undefined) expect(shown(model.state)).toEqual(shown(stateAt(history, batch.resume)));
+        }
+        expect(shown(model.state)).toEqual(shown(finalState(history)));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("folded, no key has two steps of its table between two truncates or key changes", async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryHistory({ tables: TABLES }), async (history) => {
+        for (const batch of await stepsOf(history, new Set(), 0, 1)) {
+          let seen = new Set<string>();
+          let deleted = new Set<string>();
+          for (const step of batch.steps) {
+            if (step.kind === "truncate" || step.kind === "change-key") {
+              seen = new Set();
+              deleted = new Set();
+              continue;
+            }
+            for (let row = 0; row < step.rows.count; row++) {
+              const { relation } = step.rows;
+              const key = `${relation.oid} ${keyNames(relation).map((name) => valueAt(step.rows, row, relation.columns.findIndex((column) => column.name === name))).join()}`;
+              const before = step.kind === "delete" ? deleted : seen;
+              expect(before.has(key)).toBe(false);
+              before.add(key);
+            }
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe("split over shards", () => {
+  test("each row ends on exactly the shard of its key, as the source has it, with unchanged values read from any later state of the source", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        arbitraryHistory({ tables: TABLES, keysOnce: true }),
+        fc.integer({ min: 1, max: 4 }),
+        cuts,
+        fc.array(fc.nat(50), { minLength: 1, maxLength: 10 }),
+        async (history, shards, cut, delays) => {
+          for (let shard = 0; shard < shards; shard++) {
+            for (const oneByOne of [false, true]) {
+              const model = new ShardModel(TABLES);
+              let reads = 0;
+              let read = 0;
+              let last = -1;
+              const batches = await stepsOf(history, cut, shard, shards);
+              const ends = [...cut].filter((place) => place < history.payloads.length - 1).sort((a, b) => a - b);
+              batches.forEach((batch, index) => {
+                last = history.transactionOf[ends[index] ?? history.payloads.length - 1]!;
+                model.apply(oneByOne ? batch.oneByOne() : batch.steps, () => {
+                  // The source has committed what it sent, and does not go back.
+                  read = Math.max(read, Math.min(history.transactions.length - 1, Math.max(0, last) + delays[reads++ % delays.length]!));
+                  return history.transactions[read]!.after;
+                });
+              });
+              expect(shown(model.state)).toEqual(shown(finalShare(history, shard, shards)));
+            }
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("steps", () => {
+  const table: TableSpec = { oid: 1, name: "orders", columns: [{ name: "id", key: true }, { name: "a" }, { name: "doc", large: true }, { name: "note", large: true }] };
+  const start = [xlogData(relationOf(table)), xlogData({ kind: "begin", finalLsn: 10n, commitTime: 0n, xid: 1 })];
+  const insert = (row: Row): Buffer => xlogData(insertMessage(table, row));
+  const update = (before: Row, after: Row): Buffer => xlogData(updateMessage(table, before, after));
+
+  async function steps(...payloads: Buffer[]): Promise<string[]> {
+    const [batch] = await stepsOf({ payloads: [...start, ...payloads] }, new Set(), 0, 1);
+    return batch!.steps.map((step) => (step.kind === "truncate" ? "truncate" : `${step.kind} ${rowsShown(step.rows)}${step.kind === "update" ? ` set ${step.columns.join()}` : ""}`));
+  }
+  function rowsShown(rows: RowSet): string {
+    return Array.from({ length: rows.count }, (_, row) => rows.relation.columns.map((__, column) => {
+      const value = valueAt(rows, row, column);
+      return value === undefined ? "-" : (value ?? "null");
+    }).join(" ")).join("; ");
+  }
+
+  test("the picture of the documentation", async () => {
+    expect(await steps(
+      insert(["1", "a", "s", "s"]), insert(["2", "a", "s", "s"]), update(["1", "a", "s", "s"], ["1", "b", "s", "s"]),
+      xlogData(deleteMessage(table, ["2", "a", "s", "s"])), update(["3", "a", "T1", "s"], ["3", "c", "T1", "s"]),
+    )).toEqual(["delete 2 - - -", "upsert 1 b s s", "update 3 c - s set 0,1,3"]);
+  });
+
+  test("rows that carry different columns are set by statements of their own", async () => {
+    expect(await steps(
+      update(["1", "a", "T1", "T2"], ["1", "b", "T1", "T2"]), update(["2", "a", "T1", "s"], ["2", "b", "T1", "s"]), update(["3", "a", "T1", "T2"], ["3", "c", "T1", "T2"]),
+    )).toEqual(["update 1 b - -; 3 c - - set 0,1", "update 2 b - s set 0,1,3"]);
+  });
+
+  test("unchanged values are taken from the row that the batch itself has put in", async () => {
+    expect(await steps(insert(["1", "a", "T1", "T2"]), update(["1", "a", "T1", "T2"], ["9", "a", "T1", "T3"]))).toEqual(["delete 1 - - -", "upsert 9 a T1 T3"]);
+  });
+
+  test("a key that changes while unchanged values stay on the shard is changed there", async () => {
+    expect(await steps(update(["1", "a", "T1", "T2"], ["9", "a", "T1", "T3"]))).toEqual(["change-key 9 a - T3"]);
+  });
+
+  test("an empty part goes through with its sequence and position", async () => {
+    const batch = { ...changeBatches([xlogData({ kind: "begin", finalLsn: 10n, commitTime: 0n, xid: 1 }), xlogData({ kind: "commit", commitLsn: 10n, endLsn: 20n, commitTime: 0n })])[0]!, sequence: 7 };
+    const part = { sequence: 7, bytes: batch.bytes, resume: 20n, batch, count: 0, changes: new Uint32Array(0), actions: new Uint8Array(0) };
+    const rewritten = await lastValueFrom(of(part).pipe(rewriteUpserts(keyNames)));
+    expect(rewritten).toMatchObject({ sequence: 7, bytes: batch.bytes, resume: 20n, steps: [], relations: [] });
+    expect(rewritten.oneByOne()).toEqual([]);
+  });
+});

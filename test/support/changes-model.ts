@@ -1,0 +1,102 @@
+import { ABSENT, type ApplyStep, type RowSet } from "../../src/apply-step.js";
+import { COLUMN_NULL } from "../../src/postgres/pgoutput-tuple.js";
+import { keyOf, type Row, type TableSpec } from "./changes.js";
+import type { State } from "./changes-history.js";
+
+/** The source as `completeFromSource` finds it. */
+export type ReadSource = () => State;
+
+/** A shard's tables in memory: does with the steps what the statements of `applyToShard` do on a server. */
+export class ShardModel {
+  readonly #specs: ReadonlyMap<number, TableSpec>;
+  readonly #tables: Map<number, Map<string, Row>>;
+
+  constructor(specs: readonly TableSpec[], state: State = new Map()) {
+    this.#specs = new Map(specs.map((spec) => [spec.oid, spec]));
+    this.#tables = new Map(specs.map(({ oid }) => [oid, new Map(state.get(oid))]));
+  }
+
+  get state(): State {
+    return this.#tables;
+  }
+
+  copy(): ShardModel {
+    return new ShardModel([...this.#specs.values()], this.#tables);
+  }
+
+  apply(steps: readonly ApplyStep[], source?: ReadSource): void {
+    for (const step of steps) this.#apply(step, source);
+  }
+
+  #apply(step: ApplyStep, source: ReadSource | undefined): void {
+    if (step.kind === "truncate") {
+      for (const { oid } of step.relations) this.#tables.get(oid)!.clear();
+      return;
+    }
+    const spec = this.#specs.get(step.rows.relation.oid)!;
+    const table = this.#tables.get(spec.oid)!;
+    if (step.kind === "change-key") {
+      const oldKey = keyOfRow(spec, step.oldKey, 0);
+      const before = table.get(oldKey);
+      table.delete(oldKey);
+      if (before !== undefined) {
+        const after = before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, 0, column)! : value));
+        table.set(keyOf(spec, after), after);
+      } else if (step.expected) this.#complete(spec, step.rows, 0, source);
+      return;
+    }
+    for (let row = 0; row < step.rows.count; row++) {
+      const key = keyOfRow(spec, step.rows, row);
+      if (step.kind === "delete") table.delete(key);
+      else if (step.kind === "upsert") table.set(key, whole(step.rows, row));
+      else {
+        const before = table.get(key);
+        if (before !== undefined) table.set(key, before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, row, column)! : value)));
+        else if (step.arriving) this.#complete(spec, step.rows, row, source);
+      }
+    }
+  }
+
+  #complete(spec: TableSpec, rows: RowSet, row: number, source: ReadSource | undefined): void {
+    if (source === undefined) throw new Error(`${spec.name}: a row is missing that should be here`);
+    const key = keyOfRow(spec, rows, row);
+    const found = source().get(spec.oid)?.get(key);
+    if (found === undefined) return;
+    this.#tables.get(spec.oid)!.set(key, found.map((value, column) => {
+      const carried = valueAt(rows, row, column);
+      return carried === undefined ? value : carried;
+    }));
+  }
+}
+
+/** The value as text; undefined where the row does not carry it. */
+export function valueAt(rows: RowSet, row: number, column: number): string | null | undefined {
+  const at = rows.offsets[row * rows.relation.columns.length + column]!;
+  if (at === ABSENT) return undefined;
+  if (rows.buffer[at] === COLUMN_NULL) return null;
+  return rows.buffer.toString("utf8", at + 5, at + 5 + rows.buffer.readInt32BE(at + 1));
+}
+
+function whole(rows: RowSet, row: number): Row {
+  return rows.relation.columns.map((column, index) => {
+    const value = valueAt(rows, row, index);
+    if (value === undefined) throw new Error(`an upsert does not carry ${column.name}`);
+    return value;
+  });
+}
+
+function keyOfRow(spec: TableSpec, rows: RowSet, row: number): string {
+  return JSON.stringify(spec.columns.flatMap((column, index) => {
+    if (column.key !== true) return [];
+    const value = valueAt(rows, row, index);
+    if (value === undefined) throw new Error(`a row's key lacks ${column.name}`);
+    return [value];
+  }));
+}
+
+/** Comparable whatever the order in which rows came; tables without rows are left out. */
+export function shown(state: State): Record<number, Row[]> {
+  return Object.fromEntries(
+    [...state].filter(([, rows]) => rows.size > 0).map(([oid, rows]) => [oid, [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)]),
+  );
+}
