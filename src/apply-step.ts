@@ -20,8 +20,11 @@ export interface RowSet {
 export type ApplyStep =
   /** Remove the rows with these keys. */
   | { readonly kind: "delete"; readonly rows: RowSet }
-  /** Put in whole rows, or over those that are there. */
-  | { readonly kind: "upsert"; readonly rows: RowSet }
+  /**
+   * Put in whole rows, or over those that are there. `present`: as far as the changes tell all of them are there, so that
+   * setting their columns, which costs the shard half as much, will mostly do.
+   */
+  | { readonly kind: "upsert"; readonly rows: RowSet; readonly present: boolean }
   /**
    * Set the columns that the rows carry, all rows the same ones. `arriving`: a row that is not here has come from
    * another shard, and the values it does not carry have to be read from the source.

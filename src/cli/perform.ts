@@ -1,3 +1,4 @@
+import { explainError } from "../pipelines/explain-error.js";
 import { EXIT, exitCodeOf, failureFields, failureText } from "./failure.js";
 import { type SignalSource, stopOnSignals } from "./stop-signals.js";
 import type { Terminal } from "./terminal.js";
@@ -30,11 +31,12 @@ export async function perform(terminal: Terminal, command: string, work: (tools:
   const stop = stopOnSignals(signals, () => { view.say("finishing what is on the way … (once more to stop at once)"); });
   try {
     const { ok, text, fields } = await work({ report: (event) => { view.event(event); }, signal: stop.signal, terminal });
-    view.close();
+    view.close(text !== "" && !terminal.json);
     terminal.out(terminal.json ? jsonLine({ type: "result", command, ok, milliseconds: Date.now() - started, ...fields }) : text);
     return ok ? EXIT.done : EXIT.failed;
-  } catch (error) {
-    view.close();
+  } catch (cause) {
+    view.close(true);
+    const error = explainError(cause);
     if (terminal.json) terminal.out(jsonLine(failureFields(error)));
     if (!terminal.json || terminal.live) terminal.err(failureText(error));
     return exitCodeOf(error);

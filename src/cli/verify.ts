@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { requireMigration } from "../pipelines/status.js";
 import { acceptFileOrDatabases, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
 import type { Execute } from "./program.js";
 import { runStages } from "./run-stages.js";
@@ -12,9 +11,7 @@ export function addVerify(program: Command, execute: Execute): void {
     .action(async (file: string | undefined, _: unknown, command: Command) => {
       const choice = pipelineChoice(command, file);
       await execute("verify", async (tools) => {
-        const pipeline = loadPipeline(choice, tools.terminal.environment, { stages: [{ type: "verify" }] });
-        await requireMigration(pipeline);
-        return await runStages(pipeline, tools);
+        return await runStages(loadPipeline(choice, tools.terminal.environment, { stages: [{ type: "verify" }] }), tools);
       });
     });
 }

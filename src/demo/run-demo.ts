@@ -8,7 +8,6 @@ import type { Cluster } from "../embedded/cluster.js";
 import { ReshardError } from "../errors.js";
 import type { PipelineEvent } from "../pipelines/events.js";
 import { finishMigration } from "../pipelines/finish.js";
-import { interrupted } from "../pipelines/interrupted.js";
 import { runPipeline, type RunResult } from "../pipelines/run-pipeline.js";
 import type { DemoEvent } from "./demo-event.js";
 import { DEMO_DATABASE, demoEnvironment, DemoServers, type KeptServers, keptServers } from "./demo-servers.js";
@@ -52,7 +51,7 @@ const WRITERS_REPORT_MILLISECONDS = 1000;
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const demo = new Demo(options);
   const stopped = new Promise<never>((_, reject) => {
-    const stop = (): void => { reject(interrupted()); };
+    const stop = (): void => { reject(demoStopped()); };
     if (options.signal.aborted) stop();
     else options.signal.addEventListener("abort", stop, { once: true });
   });
@@ -148,6 +147,10 @@ class Demo {
       giveUp.abort();
     }
   }
+}
+
+function demoStopped(): ReshardError {
+  return new ReshardError("INTERRUPTED", "The demo was stopped; its servers are gone.");
 }
 
 async function fillSource(source: Cluster, rows: number): Promise<number> {

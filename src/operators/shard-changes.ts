@@ -67,7 +67,11 @@ function shard(batch: ChangeBatch, keyOf: (relation: PgoutputRelation) => KeyCol
     if (kind === INSERT) continue;
     const oldTuple = batch.oldTuples[change]!;
     if (key.route.kind === "fixed") oldShards[change] = key.route.shard;
-    else if (oldTuple !== NO_TUPLE && key.inIdentity) oldShards[change] = shardOfTuple(batch.buffer, oldTuple, key);
+    else if (oldTuple !== NO_TUPLE && key.inIdentity) {
+      oldShards[change] = shardOfTuple(batch.buffer, oldTuple, key);
+      // A sharding key stored outside the row and not touched comes with the old tuple only.
+      if (newShards[change] === EVERY_SHARD) newShards[change] = oldShards[change]!;
+    }
     // Without an old tuple no column of the identity changed, so neither did a sharding key in it.
     else if (kind !== DELETE && key.inIdentity) oldShards[change] = newShards[change]!;
     else oldShards[change] = EVERY_SHARD;

@@ -12,6 +12,8 @@ const WHOLE = 2;
 const PARTIAL = 4;
 /** The row comes from another shard. */
 const ARRIVING = 8;
+/** The row was there before the batch: its first change here is an update that left it in its place. */
+const PRESENT = 16;
 
 /**
  * Folds the changes of one table to their net effect, key by key: the last value of each column, or that the row is
@@ -45,7 +47,7 @@ export class TableFold {
   /** A new row, all of it. */
   upsert(newTuple: number): void {
     this.#locate(newTuple, this.#tuple);
-    this.#putWhole(this.#entryOf(this.#tuple));
+    this.#putWhole(this.#entryOf(this.#tuple), false);
   }
 
   /** The row whose key is in this tuple is gone. */
@@ -78,7 +80,7 @@ export class TableFold {
     const entry = this.#entryOf(this.#tuple);
     // Where the row on the shard was completed from the source, those values may be of the row that had its key there by
     // then. With the last of its keys it is looked up for good, so a row is not trusted across a change of its key.
-    if (this.#isWhole()) this.#putWhole(entry);
+    if (this.#isWhole()) this.#putWhole(entry, action === Action.Update && !keyChanged);
     else this.#putPartial(entry, action === Action.Arrive || keyChanged);
     return true;
   }
@@ -86,12 +88,13 @@ export class TableFold {
   /** The statements for everything folded so far: removals first, so that values they hold are free. */
   steps(): ApplyStep[] {
     const steps: ApplyStep[] = [];
-    const add = (mask: number, make: (rows: RowSet) => ApplyStep): void => {
-      const rows = this.#select((state) => (state & mask) !== 0);
+    const add = (mask: number, state: number, make: (rows: RowSet) => ApplyStep): void => {
+      const rows = this.#select(mask, state);
       if (rows.count > 0) steps.push(make(rows));
     };
-    add(DELETED, (rows) => ({ kind: "delete", rows }));
-    add(WHOLE, (rows) => ({ kind: "upsert", rows }));
+    add(DELETED, DELETED, (rows) => ({ kind: "delete", rows }));
+    add(WHOLE | PRESENT, WHOLE | PRESENT, (rows) => ({ kind: "upsert", rows, present: true }));
+    add(WHOLE | PRESENT, WHOLE, (rows) => ({ kind: "upsert", rows, present: false }));
     steps.push(...this.#partialSteps());
     return steps;
   }
@@ -114,9 +117,9 @@ export class TableFold {
     });
   }
 
-  #select(wanted: (state: number) => boolean): RowSet {
+  #select(mask: number, state: number): RowSet {
     const entries: number[] = [];
-    for (let entry = 0; entry < this.#index.size; entry++) if (wanted(this.#states[entry]!)) entries.push(entry);
+    for (let entry = 0; entry < this.#index.size; entry++) if ((this.#states[entry]! & mask) === state) entries.push(entry);
     return this.#rowsOf(entries);
   }
 
@@ -128,10 +131,11 @@ export class TableFold {
     return { relation: this.relation, buffer: this.#buffer, count: entries.length, offsets };
   }
 
-  #putWhole(entry: number): void {
+  #putWhole(entry: number, present: boolean): void {
+    const before = this.#states[entry]!;
     this.#offsets.set(this.#tuple, entry * this.#width);
     // The upsert replaces whatever a deletion would have removed.
-    this.#states[entry] = WHOLE;
+    this.#states[entry] = present && (before === 0 || (before & PRESENT) !== 0) ? WHOLE | PRESENT : WHOLE;
   }
 
   #putPartial(entry: number, arriving: boolean): void {

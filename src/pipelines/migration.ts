@@ -5,6 +5,7 @@ import { defect, ReshardError } from "../errors.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { displayName, tableId, type TableName } from "../postgres/identifiers.js";
+import { reasonOf, sqlState } from "../postgres/server-errors.js";
 import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { beginJournal, type JournalEntry, readJournal } from "../progress/journal.js";
 import { createProgressTables, hasProgressTables } from "../progress/progress-tables.js";
@@ -12,6 +13,7 @@ import type { ProgressKey } from "../progress/table-progress.js";
 import { planSchema } from "../schema/plan-schema.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
+import { checkDistinctDatabases } from "./distinct-databases.js";
 import type { Report } from "./events.js";
 import { MigrationLock } from "./migration-lock.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
@@ -83,10 +85,15 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
   try {
     const monitor = await sessions.source(source, "monitor");
     opened.push(monitor);
-    const destinations = await Promise.all(shards.map((shard) => sessions.destination(shard, "journal")));
-    opened.push(...destinations);
+    const destinations: pg.Client[] = [];
+    for (const shard of shards) {
+      const client = await sessions.destination(shard, "journal");
+      opened.push(client);
+      destinations.push(client);
+    }
     const journal = destinations[0]!;
     await lock.ensure();
+    await checkDistinctDatabases({ address: source, client: monitor }, shards.map((address, shard) => ({ address, client: destinations[shard]! })));
     const facts = await checkSource(monitor, pipeline);
     for (const note of facts.notes) report({ type: "note", message: note });
     const entry = await openJournal({ ...options, id, journal, destinations, shards, facts, monitor });
@@ -167,7 +174,7 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
       });
     }
     // A killed run may have left a shard without the tables; making them is idempotent.
-    for (const client of destinations) await createProgressTables(client);
+    await createBookkeeping(destinations, shards);
     return known;
   }
   const slots = [slotName(pipeline.slot ?? generatedSlot(id))];
@@ -187,11 +194,29 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
       });
     }
   }
-  for (const client of destinations) await createProgressTables(client);
+  await createBookkeeping(destinations, shards);
   await beginJournal(journal, fresh);
   const begun = (await readJournal(journal)).find((entry) => entry.id === id);
   if (begun === undefined) throw defect("the journal's new entry is not there");
   return begun;
+}
+
+/** On all shards, or where one refuses on none. */
+async function createBookkeeping(destinations: readonly pg.Client[], shards: readonly ServerAddress[]): Promise<void> {
+  for (const [shard, client] of destinations.entries()) {
+    await client.query("BEGIN");
+    await createProgressTables(client).catch((cause: unknown) => {
+      if (sqlState(cause) !== "42501") throw cause;
+      const server = displayAddress(shards[shard]!);
+      const { database, user } = shards[shard]!;
+      throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${user}" may not make the schema "reshard": ${reasonOf(cause)}.`, {
+        place: { server },
+        remedy: `Run there: GRANT CREATE ON DATABASE ${client.escapeIdentifier(database)} TO ${client.escapeIdentifier(user)};`,
+        cause,
+      });
+    });
+  }
+  for (const client of destinations) await client.query("COMMIT");
 }
 
 /** One source shard: the base name and its number. */

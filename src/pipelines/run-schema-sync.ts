@@ -7,6 +7,7 @@ import { planSchema } from "../schema/plan-schema.js";
 import { renderPlan } from "../schema/render-plan.js";
 import { type Phase, type SchemaPlan, statementsOf } from "../schema/schema-plan.js";
 import { reportNotes } from "../schema/schema-report.js";
+import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import type { Report } from "./events.js";
 import { interrupted } from "./interrupted.js";
 import { migrationId } from "./migration.js";
@@ -101,5 +102,5 @@ async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report
   }
   const dump = await dumpSchema({ server: source, pgDumpPath: pipeline.pgDumpPath });
   report({ type: "note", message: `Schema dumped with ${dump.program}.` });
-  return await planSchema(dump.sql);
+  return withUnvalidatedForeignKeys(await planSchema(dump.sql));
 }

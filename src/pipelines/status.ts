@@ -83,23 +83,6 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
   }
 }
 
-/** The journal's entry of the migration that this pipeline is. Fails with NO_MIGRATION where it was not begun. */
-export async function requireMigration(pipeline: Pipeline): Promise<JournalEntry> {
-  const shard = pipeline.to.shards[0]!.primary;
-  const client = await new Sessions(migrationId(pipeline)).destination(shard, "monitor");
-  try {
-    const entries = (await hasProgressTables(client)) ? await readJournal(client) : [];
-    const entry = entries.find(({ id }) => id === migrationId(pipeline));
-    if (entry !== undefined) return entry;
-    throw new ReshardError("NO_MIGRATION", `${displayAddress(shard)} knows no migration ${migrationId(pipeline)}.`, {
-      remedy: "Begin it with `pg-reshard run` or `pg-reshard data-sync`, or correct --from-database, --to-database and --publication.",
-      place: { server: displayAddress(shard) },
-    });
-  } finally {
-    await endQuietly(client);
-  }
-}
-
 async function shardStatus(client: pg.Client, address: ServerAddress, entry: JournalEntry): Promise<ShardStatus> {
   const server = displayAddress(address);
   // A run that was killed as it began has not made the tables everywhere.

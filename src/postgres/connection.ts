@@ -100,7 +100,8 @@ function sslOf(mode: "disable" | "require" | "verify-ca" | "verify-full"): pg.Cl
 function connectionError(address: ServerAddress, cause: unknown): ReshardError {
   const server = displayAddress(address);
   const details = (remedy: string, kind: ErrorDetails["kind"] = "operator"): ErrorDetails => ({ remedy, kind, place: { server }, cause });
-  const state = sqlState(cause);
+  // node-postgres, asked for a password that it was not given.
+  const state = /^SASL: .*client password must be a/.test(reasonOf(cause)) ? "28P01" : sqlState(cause);
   switch (state) {
     case "28P01":
     case "28000":

@@ -22,11 +22,19 @@ export function replacesRows(target: TargetTable): boolean {
   return target.columns.some((column, index) => column.identityAlways && !target.key.includes(index));
 }
 
+/**
+ * Sets every column of the rows whose key is in `$1`; the command's row count tells how many were there. Undefined where
+ * nothing can be set: every column is in the key, or an identity column could only be inserted.
+ */
+export function replaceStatement(target: TargetTable): string | undefined {
+  const assignments = assignmentsOf(target, target.columns.map((_, index) => index));
+  if (assignments.length === 0 || replacesRows(target)) return undefined;
+  return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${rows(target)} WHERE ${keyMatch(target)}`;
+}
+
 /** Sets some columns of the rows whose key is in `$1`; returns the places (from 1) of those that were there. */
 export function updateStatement(target: TargetTable, columns: readonly number[]): string {
-  const assignments = columns
-    .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways)
-    .map((index) => `${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`);
+  const assignments = assignmentsOf(target, columns);
   const source = rows(target, " WITH ORDINALITY");
   if (assignments.length === 0) return `SELECT d.ordinality::int4 AS place FROM ${only(target)} AS t, ${source} WHERE ${keyMatch(target)}`;
   return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${source} WHERE ${keyMatch(target)} RETURNING d.ordinality::int4 AS place`;
@@ -43,6 +51,12 @@ export function changeKeyStatement(target: TargetTable, columns: readonly number
 /** Without CASCADE: the source lists every table that it emptied. */
 export function truncateStatement(targets: readonly TargetTable[], restartIdentity: boolean): string {
   return `TRUNCATE ${targets.map(only).join(", ")}${restartIdentity ? " RESTART IDENTITY" : ""}`;
+}
+
+function assignmentsOf(target: TargetTable, columns: readonly number[]): string[] {
+  return columns
+    .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways)
+    .map((index) => `${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`);
 }
 
 function onConflict(target: TargetTable): string {

@@ -9,7 +9,7 @@ import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { sqlState } from "../postgres/server-errors.js";
 import { writeStreamProgress } from "../progress/stream-progress.js";
 import type { ProgressKey } from "../progress/table-progress.js";
-import { changeKeyStatement, deleteStatement, replacesRows, truncateStatement, updateStatement, upsertStatement } from "./apply-statements.js";
+import { changeKeyStatement, deleteStatement, replaceStatement, replacesRows, truncateStatement, updateStatement, upsertStatement } from "./apply-statements.js";
 import { encodeRowArray } from "./row-array.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
@@ -110,7 +110,7 @@ class ApplySession {
         await this.#execute(client, target, deleteStatement(target), [encodeRowArray(step.rows, target.rowType)]);
         break;
       case "upsert":
-        await this.#upsert(client, target, step.rows);
+        if (!(step.present && (await this.#replace(client, target, step.rows)))) await this.#upsert(client, target, step.rows);
         break;
       case "change-key":
         await this.#execute(client, target, changeKeyStatement(target, step.columns), [
@@ -128,6 +128,13 @@ class ApplySession {
         break;
       }
     }
+  }
+
+  /** False where not all rows were there. */
+  async #replace(client: pg.Client, target: TargetTable, rows: RowSet): Promise<boolean> {
+    const text = replaceStatement(target);
+    if (text === undefined) return false;
+    return (await this.#execute(client, target, text, [encodeRowArray(rows, target.rowType)])).rowCount === rows.count;
   }
 
   async #upsert(client: pg.Client, target: TargetTable, rows: RowSet): Promise<void> {

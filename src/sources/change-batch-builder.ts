@@ -17,11 +17,14 @@ export interface StreamState {
   readonly relations: Map<number, PgoutputRelation>;
   /** The transaction that the last batch ended within. */
   transaction: SourceTransaction | undefined;
+  /** Everything that committed before it has come. */
+  position: Lsn;
 }
 
 /**
  * Finds the changes in a run of CopyData payloads. Updates `state`; allocates a few arrays for the batch and nothing
- * for a row. `resume` is set where the run ends outside a transaction: the end of its last commit, or of a keepalive.
+ * for a row. `resume` is set where the run ends outside a transaction: the end of its last commit, or of a keepalive. It
+ * never goes back, though a keepalive sent while the commit waited for the socket names a position before that commit.
  */
 export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequence: number): ChangeBatch {
   const { buffer, count: messages } = frames;
@@ -39,7 +42,7 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
   if (state.transaction !== undefined) transactions.push(state.transaction);
 
   let count = 0;
-  let resume: Lsn | undefined;
+  let positioned = false;
   // Neighbouring changes are mostly of one table: the map is asked only when the table changes.
   let lastOid = -1;
   let lastIndex = -1;
@@ -62,7 +65,10 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
     const end = frames.ends[message]!;
     const envelope = buffer[start]!;
     if (envelope === PRIMARY_KEEPALIVE) {
-      if (state.transaction === undefined) resume = later(resume, buffer.readBigUInt64BE(start + 1));
+      if (state.transaction === undefined) {
+        state.position = maxLsn(state.position, buffer.readBigUInt64BE(start + 1));
+        positioned = true;
+      }
       continue;
     }
     if (envelope !== XLOG_DATA) throw defect(`unknown replication message 0x${envelope.toString(16)}`);
@@ -96,7 +102,8 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
             break;
           case "commit":
             state.transaction = undefined;
-            resume = later(resume, decoded.endLsn);
+            state.position = maxLsn(state.position, decoded.endLsn);
+            positioned = true;
             break;
           case "relation":
             state.relations.set(decoded.oid, decoded);
@@ -132,7 +139,7 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
   return {
     sequence,
     bytes: buffer.length,
-    ...(state.transaction === undefined && resume !== undefined ? { resume } : {}),
+    ...(state.transaction === undefined && positioned ? { resume: state.position } : {}),
     buffer,
     count,
     kinds,
@@ -145,11 +152,6 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
     newTuples,
     truncates,
   };
-}
-
-/** A keepalive may repeat a position before the commit that was just sent. */
-function later(resume: Lsn | undefined, position: Lsn): Lsn {
-  return resume === undefined ? position : maxLsn(resume, position);
 }
 
 /** How many tables the TRUNCATEs among the payloads name: each is a change of its own. */

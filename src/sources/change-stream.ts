@@ -48,7 +48,7 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
   return (receipts$) =>
     new Observable<ChangeBatch>((subscriber) => {
       const window = new InFlightWindow(options.windowBytes);
-      const state: StreamState = { relations: new Map(), transaction: undefined };
+      const state: StreamState = { relations: new Map(), transaction: undefined, position: 0n };
       let client: pg.Client | undefined;
       let reader: CopyDataReader | undefined;
       let sequence = 0;

@@ -97,14 +97,16 @@ describe("a run that is killed (SIGKILL) and started again with the same command
         story.push(`${type} #${count}: ${code === null ? "killed" : `exit ${code}`}`);
         if (code === null) kills++;
         // A moment that does not come any more (its stage is finished) lets the run come to its end.
-        else expect({ code, stderr: run.stderr() }, story.join("\n")).toMatchObject({ code: 0 });
+        else expect(code, `${story.join("\n")}\n${JSON.stringify(run.events.at(-1))}`).toBe(0);
       }
     } finally {
       await writers.stop();
     }
     const last = startCommand(["run", file, "--json"], { env });
-    expect(await last.ended, `${story.join("\n")}\n${last.stderr()}`).toBe(0);
+    expect(await last.ended, `${story.join("\n")}\n${JSON.stringify(last.events.at(-1))}`).toBe(0);
     expect(kills, story.join("\n")).toBeGreaterThanOrEqual(10);
+    const finish = startCommand(["finish", file, "--json"], { env });
+    expect(await finish.ended, finish.stderr()).toBe(0);
     expect(await differences(source, shards, shopPlacements), story.join("\n")).toEqual([]);
   });
 });

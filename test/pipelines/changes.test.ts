@@ -56,7 +56,7 @@ interface Bench {
   readonly source: Place;
   readonly shards: readonly Place[];
   /** Brings the shards up to date and compares them. */
-  sync(): Promise<Run>;
+  readonly sync: () => Promise<Run>;
 }
 
 /** A migration whose tables are copied (nearly empty) and which from now on streams whenever `sync` is called. */

@@ -21,7 +21,7 @@ const RATE_CELLS = 11;
 const LEFT_CELLS = 13;
 /** Cells of a table's line beside its name, the gaps around it included. */
 const NUMBERS_CELLS = 2 + 1 + BAR_CELLS + SHARE_CELLS + ROWS_CELLS + RATE_CELLS + LEFT_CELLS;
-export const TITLE_CELLS = 12;
+export const TITLE_CELLS = 14;
 
 /** What the copy stage shows, from its events. Times are milliseconds of any clock. */
 export class CopyProgress {
@@ -82,7 +82,7 @@ export class CopyProgress {
     const { tables, rows } = this.#total;
     if (tables === 0) return [`${left("copy", TITLE_CELLS)}preparing`];
     const parts = [`${formatCount(this.#copied.tables)} of ${counted(tables, "table")}`, `${formatCount(this.#rows())} rows`];
-    const share = rows === 0 ? undefined : Math.min(1, this.#rows() / rows);
+    const share = this.#copied.tables === tables ? 1 : shareOf(this.#rows(), rows);
     if (share !== undefined) parts.push(formatShare(share));
     const rate = this.#byteRate.perSecond(now);
     if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
@@ -97,8 +97,8 @@ export class CopyProgress {
     if (table === undefined) return undefined;
     const rate = table.byteRate.perSecond(now);
     const remaining = timeLeft(table.estimatedRows - table.rows, table.rowRate.perSecond(now));
-    const share = table.estimatedRows > 0 ? [formatShare(table.rows / table.estimatedRows)] : [];
-    return [`${formatCount(table.rows)} rows`, ...share, ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]), ...(remaining === undefined ? [] : [remaining])].join(", ");
+    const share = shareOf(table.rows, table.estimatedRows);
+    return [`${formatCount(table.rows)} rows`, ...(share === undefined ? [] : [formatShare(share)]), ...(rate === undefined ? [] : [`${formatBytes(rate)}/s`]), ...(remaining === undefined ? [] : [remaining])].join(", ");
   }
 
   summary(): string {
@@ -128,7 +128,7 @@ export class CopyProgress {
   #tableLine(name: string, table: TableUnderWay, columns: number, now: number): string {
     const title = `  ${left(printable(name), Math.max(8, columns - NUMBERS_CELLS))} `;
     if (table.keySince !== undefined) return `${title}${formatCount(table.rows)} rows   building its key ${formatDuration(Math.floor((now - table.keySince) / 1000) * 1000)}`;
-    const share = table.estimatedRows > 0 ? Math.min(1, table.rows / table.estimatedRows) : undefined;
+    const share = shareOf(table.rows, table.estimatedRows);
     const rate = table.byteRate.perSecond(now);
     const remaining = timeLeft(table.estimatedRows - table.rows, table.rowRate.perSecond(now));
     return [
@@ -140,4 +140,9 @@ export class CopyProgress {
       right(remaining ?? "", LEFT_CELLS),
     ].join("").trimEnd();
   }
+}
+
+/** How much is done, by an estimate that may be wrong or missing (not positive): never all of it. */
+function shareOf(rows: number, estimatedRows: number): number | undefined {
+  return estimatedRows > 0 ? Math.min(0.99, rows / estimatedRows) : undefined;
 }

@@ -6,7 +6,7 @@ import { verdictSentence, verdictTable } from "./verdict-table.js";
 /** How the demo ended: its table, a closing line, and where its servers are if they stay. */
 export function demoText({ verdicts, sound, writers, shards, milliseconds, kept }: DemoResult, columns: number, paint: Paint): string {
   const closing = sound
-    ? paint.good(`The shop moved to ${counted(shards, "shard")} while ${counted(writers.committed, "transaction")} changed it, and nothing was lost.`)
+    ? paint.good(`The shop moved to ${counted(shards, "shard")} under ${counted(writers.committed, "transaction")}; nothing was lost.`)
     : paint.bad("The shards are not what the source is.");
   const lines = [`${verdictTable(verdicts, columns, paint)}${verdictSentence(verdicts)}`, `${closing} ${formatDuration(milliseconds)}.`];
   if (kept !== undefined) {

@@ -10,11 +10,13 @@ export function liveView(terminal: Pick<Terminal, "err" | "colors" | "columns" |
   const progress = new Progress(paintWith(terminal.colors.err));
   let pending: string[] = [];
   let drawn = 0;
+  let written = false;
 
   const draw = (block: readonly string[]): void => {
     if (pending.length === 0 && drawn === 0 && block.length === 0) return;
     // Up to the block's first line, and everything below it away: in one write, so that nothing flickers.
     const erase = drawn === 0 ? "" : `\u001b[${drawn}A\r\u001b[0J`;
+    written = true;
     terminal.err(erase + [...pending, ...block].map((line) => `${line}\n`).join(""));
     pending = [];
     drawn = block.length;
@@ -32,9 +34,11 @@ export function liveView(terminal: Pick<Terminal, "err" | "colors" | "columns" |
       pending.push(line);
       frame();
     },
-    close() {
+    close(more) {
       clearInterval(timer);
       draw([]);
+      // Sets off what comes next.
+      if (written && more) terminal.err("\n");
     },
   };
 }

@@ -10,11 +10,14 @@ export interface Paint {
 export function paintWith(colors: boolean): Paint {
   if (!colors) return PLAIN;
   return {
-    dim: (text) => styleText("dim", text),
-    good: (text) => styleText("green", text),
-    bad: (text) => styleText("red", text),
+    dim: (text) => styleText("dim", text, SETTLED),
+    good: (text) => styleText("green", text, SETTLED),
+    bad: (text) => styleText("red", text, SETTLED),
   };
 }
+
+/** Whether there are colors is settled; Node would look at standard output again. */
+const SETTLED = { validateStream: false };
 
 const PLAIN: Paint = { dim: same, good: same, bad: same };
 

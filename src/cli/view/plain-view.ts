@@ -30,22 +30,30 @@ export function plainView(terminal: Pick<Terminal, "err" | "colors">, clock: () 
         throttle.start(event.type, now);
         return throttle.due(event.type, now) ? progress.describe(now) : undefined;
       case "stream-progress":
+        // The first line comes as soon as that of anything else.
+        streamThrottle.start(event.type, now - STREAM_INTERVAL + INTERVAL);
         return streamThrottle.due(event.type, now) ? progress.describe(now) : undefined;
       default:
         return undefined;
     }
   };
 
+  let written = false;
+  const write = (line: string): void => {
+    written = true;
+    terminal.err(`${line}\n`);
+  };
   return {
     event(event) {
       const now = clock();
-      for (const line of progress.apply(event, now)) terminal.err(`${line}\n`);
+      for (const line of progress.apply(event, now)) write(line);
       const line = ongoing(event, now);
-      if (line !== undefined) terminal.err(`${line}\n`);
+      if (line !== undefined) write(line);
     },
-    say(line) {
-      terminal.err(`${line}\n`);
+    say: write,
+    close(more) {
+      // Sets off what comes next.
+      if (written && more) write("");
     },
-    close: () => undefined,
   };
 }

@@ -108,10 +108,10 @@ export class Progress {
     if (stage === undefined) return this.#schema === undefined ? [] : [this.#schemaLine(this.#schema)];
     const title = left(stageTitle(stage), TITLE_CELLS);
     if (stage === "copy") return this.#copy.lines(columns, now);
-    if (stage === "replicate") return [`${title}${this.#stream.words(now).join("   ")}`];
+    if (stage === "replicate") return [`${title}${this.#stream.words(now).join("  ")}`];
     if (stage === "verify") {
       if (this.#verify !== undefined) return [`${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`];
-      return [`${title}bringing the shards to one moment: ${this.#stream.words(now).join("   ")}`];
+      return [`${title}bringing the shards to one moment: ${this.#stream.words(now).join("  ")}`];
     }
     return this.#schema === undefined ? [`${title}reading the source's schema`] : [this.#schemaLine(this.#schema)];
   }

@@ -18,7 +18,7 @@ export class StreamProgress {
     this.#lag.add(event.lag, now);
   }
 
-  /** `lag 1.2 MB   3 s left   12,345 changes   2,310/s   applied 0/3A5F128`; the time only where the lag shrinks. */
+  /** `lag 1.2 MB  3 s left  12,345 changes  2,310/s  applied 0/3A5F128`; the time only where the lag shrinks. */
   words(now: number): readonly string[] {
     const last = this.#last;
     if (last === undefined) return ["connecting"];

@@ -76,6 +76,6 @@ function difference(rows: number): string {
 export function verdictSentence(verdicts: readonly TableVerdict[]): string {
   const bad = verdicts.filter((verdict) => !isSound(verdict)).length;
   const rows = verdicts.reduce((sum, verdict) => sum + verdict.sourceRows, 0);
-  if (bad === 0) return `${counted(verdicts.length, "table")}, ${counted(rows, "row")}: counts and checksums are equal, every row is on its shard.`;
+  if (bad === 0) return `${counted(verdicts.length, "table")}, ${counted(rows, "row")}: all equal, and every row is on its shard.`;
   return `${formatCount(bad)} of ${counted(verdicts.length, "table")} ${bad === 1 ? "differs" : "differ"}.`;
 }

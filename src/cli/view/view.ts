@@ -9,8 +9,8 @@ export interface View {
   event(event: CliEvent): void;
   /** A line for the person in front of it. */
   say(line: string): void;
-  /** Nothing of it moves any more; called before results are printed. */
-  close(): void;
+  /** Nothing of it moves any more; called at the end, which `more` text follows or not. */
+  close(more: boolean): void;
 }
 
 /** Bars on a terminal, plain lines elsewhere; with `--json`, events on standard output, and bars if there is a terminal beside it. */
@@ -24,9 +24,9 @@ export function viewFor(terminal: Terminal): View {
     say(line) {
       if (!closed) for (const view of views) view.say(line);
     },
-    close() {
+    close(more) {
       closed = true;
-      for (const view of views) view.close();
+      for (const view of views) view.close(more);
     },
   };
 }
