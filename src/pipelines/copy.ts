@@ -4,6 +4,7 @@ import { decodeTuples } from "../operators/decode-tuples.js";
 import { partitionRows, rowPart } from "../operators/partition-rows.js";
 import { shardRows } from "../operators/shard-rows.js";
 import type { PublishedTable } from "../postgres/catalog.js";
+import { endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
 import type { RowBatch } from "../row-batch.js";
@@ -13,6 +14,7 @@ import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
 import { checkTargetColumns } from "./check-target-columns.js";
+import { allSettled } from "./all-settled.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
@@ -42,7 +44,15 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   if (parallel < pipeline.general.reshardingParallelCopies) {
     report({ type: "note", message: `Only ${parallel} tables are copied at a time: the source has no more free slots or senders (max_replication_slots, max_wal_senders).` });
   }
-  await lastValueFrom(from(tables).pipe(mergeMap((table) => copyOne(migration, table, done, plan), parallel)), { defaultValue: undefined });
+  // One failure stops the others, and is thrown once they have: none may go on behind the run's back.
+  const failure = new AbortController();
+  const stoppable = { ...migration, signal: AbortSignal.any([migration.signal, failure.signal]) };
+  const copyOrStop = async (table: PublishedTable): Promise<void> => {
+    if (failure.signal.aborted) return;
+    await copyOne(stoppable, table, done, plan).catch((error: unknown) => { failure.abort(error); });
+  };
+  await lastValueFrom(from(tables).pipe(mergeMap(copyOrStop, parallel)), { defaultValue: undefined });
+  failure.signal.throwIfAborted();
 }
 
 /** What each shard has of the source shard's tables. */
@@ -66,39 +76,40 @@ async function copyOne(migration: Migration, table: PublishedTable, done: readon
   const started = Date.now();
   const copied = done.map((shard) => shard.get(id));
   const resumed = copied.some((progress) => progress !== undefined);
-  let rows = copied.reduce((sum, progress) => sum + (progress?.rows ?? 0), 0);
+  const onEach = copied.map((progress) => progress?.rows ?? 0);
+  let rows = migration.route(table).kind === "omnisharded" ? Math.max(...onEach) : onEach.reduce((sum, count) => sum + count, 0);
   let bytes = 0;
+  const patience = {
+    maxAttempts: pipeline.general.reshardingCopyRetryMaxAttempts,
+    minDelay: pipeline.general.reshardingCopyRetryMinDelay,
+    exponential: true,
+    signal: migration.signal,
+    report,
+  };
   if (copied.some((progress) => progress === undefined)) {
-    await withRetries(
-      {
-        what: `copy of ${name}`,
-        maxAttempts: pipeline.general.reshardingCopyRetryMaxAttempts,
-        minDelay: pipeline.general.reshardingCopyRetryMinDelay,
-        exponential: true,
-        signal: migration.signal,
-        report,
-      },
-      async () => {
-        checkStopped(migration.signal);
-        await migration.lock.ensure();
-        ({ rows, bytes } = await copyMissing(migration, table));
-      },
-    );
+    await withRetries({ ...patience, what: `copy of ${name}` }, async () => {
+      checkStopped(migration.signal);
+      await migration.lock.ensure();
+      ({ rows, bytes } = await copyMissing(migration, table));
+    });
   }
   report({ type: "table-copied", table: name, rows, bytes, milliseconds: Date.now() - started, resumed });
   if (plan === undefined) return;
   const keyStarted = Date.now();
-  checkStopped(migration.signal);
-  await Promise.all(
-    shards.map(async (shard) => {
-      const client = await sessions.destination(shard, "schema");
-      try {
-        await applyKeys(plan, table, client, { shard });
-      } finally {
-        await client.end();
-      }
-    }),
-  );
+  await withRetries({ ...patience, what: `keys of ${name}` }, async () => {
+    checkStopped(migration.signal);
+    await migration.lock.ensure();
+    await allSettled(
+      shards.map(async (shard) => {
+        const client = await sessions.destination(shard, "schema");
+        try {
+          await applyKeys(plan, table, client, { shard });
+        } finally {
+          await endQuietly(client);
+        }
+      }),
+    );
+  });
   report({ type: "table-key-built", table: name, milliseconds: Date.now() - keyStarted });
 }
 

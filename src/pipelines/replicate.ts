@@ -44,34 +44,35 @@ export async function replicate(migration: Migration, until: ReplicateUntil): Pr
   const { pipeline, report, signal } = migration;
   await ensureSlot(migration, await hasBegun(migration));
   const aim = new Aim(migration, until);
-  const stop = AbortSignal.any([signal, aim.reached]);
+  const over = new AbortController();
+  const stop = AbortSignal.any([signal, aim.reached, over.signal]);
   const monitoring = aim.watch(stop);
+  const streaming = withRetries(
+    {
+      what: "replication",
+      maxAttempts: pipeline.general.reshardingReplicationRetryMaxAttempts,
+      minDelay: pipeline.general.reshardingReplicationRetryMinDelay,
+      exponential: false,
+      signal: stop,
+      report,
+    },
+    async (progressed) => {
+      if (stop.aborted) return;
+      await migration.lock.ensure();
+      await streamOnce(migration, until, stop, (durable, changes) => {
+        progressed();
+        aim.durable(durable, changes);
+      });
+    },
+  );
   try {
-    await Promise.race([
-      withRetries(
-        {
-          what: "replication",
-          maxAttempts: pipeline.general.reshardingReplicationRetryMaxAttempts,
-          minDelay: pipeline.general.reshardingReplicationRetryMinDelay,
-          exponential: false,
-          signal: stop,
-          report,
-        },
-        async (progressed) => {
-          if (stop.aborted) return;
-          await migration.lock.ensure();
-          await streamOnce(migration, until, stop, (durable, changes) => {
-            progressed();
-            aim.durable(durable, changes);
-          });
-        },
-      ),
-      monitoring.failed,
-    ]);
+    await Promise.race([streaming, monitoring.failed]);
     return aim.reached.aborted || until.kind === "position";
   } finally {
     aim.end();
-    await monitoring.done;
+    // Whichever of the two failed, the other does not go on behind the run's back.
+    over.abort();
+    await Promise.allSettled([streaming, monitoring.done]);
   }
 }
 

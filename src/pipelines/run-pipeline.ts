@@ -98,7 +98,7 @@ async function runStage(migration: Migration, stage: Stage, options: RunOptions)
       return undefined;
     case "replicate": {
       const reached = await replicate(migration, { kind: stage.until });
-      if (reached && stages.some((other) => other.type === "schema_sync" && other.phase === "post")) await validateForeignKeys(migration);
+      if (reached) await validateForeignKeys(migration);
       return undefined;
     }
     case "verify":

@@ -1,19 +1,16 @@
-import type { Pipeline, ServerAddress } from "../config/types.js";
+import type { Pipeline } from "../config/types.js";
 import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
-import { applySchema } from "../schema/apply-schema.js";
 import { planSchema } from "../schema/plan-schema.js";
 import { renderPlan } from "../schema/render-plan.js";
-import { type Phase, type SchemaPlan, statementsOf } from "../schema/schema-plan.js";
-import { reportNotes } from "../schema/schema-report.js";
+import type { SchemaPlan } from "../schema/schema-plan.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import type { Report } from "./events.js";
-import { interrupted } from "./interrupted.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
+import { type SchemaContext, syncSchema } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
-import { withRetries } from "./with-retries.js";
 
 export interface SchemaSyncRun {
   readonly pipeline: Pipeline;
@@ -45,43 +42,22 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
   const shards = pipeline.to.shards.map((shard) => shard.primary);
   // All servers are tried before any of them is changed.
   for (const shard of shards) await endQuietly(await sessions.destination(shard, "schema"));
-  const plan = await sourcePlan(pipeline, sessions, report);
+  const plan = sourcePlan(pipeline, sessions, report);
   const lock = new MigrationLock(shards[0]!, sessions, migrationId(pipeline));
+  const context: SchemaContext = { pipeline, report, signal, shards, sessions, lock, schemaPlan: () => plan };
   try {
     const result = { ran: 0, present: 0, failed: 0 };
     for (const part of phase === "pre" ? (["pre", "key"] as const) : (["post"] as const)) {
-      const done = await runPart(part);
+      const done = await syncSchema(context, { phase: part, ...(ignoreErrors === undefined ? {} : { ignoreErrors }) });
       for (const shard of done.shards) {
         result.ran += shard.ran;
         result.present += shard.present;
         result.failed += shard.failed.length;
       }
-      for (const note of reportNotes(done)) report({ type: "note", message: note });
     }
     return result;
   } finally {
     await lock.release();
-  }
-
-  async function runPart(part: Exclude<Phase, "skip">): ReturnType<typeof applySchema> {
-    const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
-    return await withRetries({ what: `schema ${part}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
-      await lock.ensure();
-      const total = statementsOf(plan, part).length;
-      const done = new Map<ServerAddress, number>();
-      return await applySchema(plan, part, shards, {
-        session: (shard) => sessions.destination(shard, "schema"),
-        ...(ignoreErrors === undefined ? {} : { ignoreErrors }),
-        onStatement({ shard, statement, state }) {
-          if (state === "running") {
-            if (signal.aborted) throw interrupted();
-            return;
-          }
-          done.set(shard, (done.get(shard) ?? 0) + 1);
-          report({ type: "schema-statement", phase: part, shard: shards.indexOf(shard), done: done.get(shard)!, total, sql: statement.sql });
-        },
-      });
-    });
   }
 }
 

@@ -3,46 +3,54 @@ import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/iden
 import { reasonOf } from "../postgres/server-errors.js";
 import { applySchema } from "../schema/apply-schema.js";
 import { statementsOf } from "../schema/schema-plan.js";
-import { reportNotes } from "../schema/schema-report.js";
+import { reportNotes, type SchemaReport } from "../schema/schema-report.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
+import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { withRetries } from "./with-retries.js";
+
+/** What a phase needs of a migration; `schema-sync` as a command has no more than that. */
+export type SchemaContext = Pick<Migration, "pipeline" | "report" | "signal" | "shards" | "sessions" | "lock" | "schemaPlan">;
 
 export interface SchemaSyncOptions {
   readonly phase: "pre" | "key" | "post";
   readonly ignoreErrors?: boolean;
 }
 
-/** Runs one phase of the source's schema on all shards; again after a failure it does what is missing. */
-export async function syncSchema(migration: Migration, options: SchemaSyncOptions): Promise<void> {
-  const { pipeline, report, shards, sessions } = migration;
-  const plan = withUnvalidatedForeignKeys(await migration.schemaPlan());
+/**
+ * Runs one phase of the source's schema on all shards; again after a failure it does what is missing. Stops between
+ * two statements when the operator asks to.
+ */
+export async function syncSchema(context: SchemaContext, options: SchemaSyncOptions): Promise<SchemaReport> {
+  const { pipeline, report, signal, shards, sessions } = context;
+  const plan = withUnvalidatedForeignKeys(await context.schemaPlan());
   const total = statementsOf(plan, options.phase).length;
-  const done = new Map(shards.map((shard) => [shard, 0]));
-  const result = await withRetries(
-    { what: `schema ${options.phase}`, maxAttempts: pipeline.general.reshardingCopyRetryMaxAttempts, minDelay: pipeline.general.reshardingCopyRetryMinDelay, exponential: true, signal: migration.signal, report },
-    async () => {
-      await migration.lock.ensure();
-      return await applySchema(plan, options.phase, shards, {
-        session: (shard) => sessions.destination(shard, "schema"),
-        ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
-        onStatement({ shard, statement, state }) {
-          if (state === "running") return;
-          const count = done.get(shard)! + 1;
-          done.set(shard, count);
-          report({ type: "schema-statement", phase: options.phase, shard: shards.indexOf(shard), done: Math.min(count, total), total, sql: statement.sql });
-        },
-      });
-    },
-  );
+  const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
+  const result = await withRetries({ what: `schema ${options.phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
+    await context.lock.ensure();
+    const done = new Map(shards.map((shard) => [shard, 0]));
+    return await applySchema(plan, options.phase, shards, {
+      session: (shard) => sessions.destination(shard, "schema"),
+      ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
+      onStatement({ shard, statement, state }) {
+        if (state === "running") {
+          checkStopped(signal);
+          return;
+        }
+        done.set(shard, done.get(shard)! + 1);
+        report({ type: "schema-statement", phase: options.phase, shard: shards.indexOf(shard), done: done.get(shard)!, total, sql: statement.sql });
+      },
+    });
+  });
   for (const note of reportNotes(result)) report({ type: "note", message: note });
+  return result;
 }
 
 /**
  * Validates foreign keys that were added NOT VALID: while tables show different moments of the source they need not
  * hold; once the stream has passed all snapshots they do. One that does not is reported and left unvalidated.
  */
-export async function validateForeignKeys(migration: Migration): Promise<void> {
+export async function validateForeignKeys(migration: Pick<Migration, "report" | "shards" | "sessions">): Promise<void> {
   await Promise.all(
     migration.shards.map(async (shard) => {
       const client = await migration.sessions.destination(shard, "schema");

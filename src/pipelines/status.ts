@@ -9,6 +9,7 @@ import { hasProgressTables } from "../progress/progress-tables.js";
 import { readStreamProgress } from "../progress/stream-progress.js";
 import { readTableProgress } from "../progress/table-progress.js";
 import { migrationId } from "./migration.js";
+import { lockName } from "./migration-lock.js";
 import { Sessions } from "./sessions.js";
 import { readSlot, type SlotState, sourcePosition } from "./slot.js";
 
@@ -125,7 +126,7 @@ async function isRunning(client: pg.Client, id: string): Promise<boolean> {
               WHERE locktype = 'advisory' AND objsubid = 1 AND granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                 AND ((classid::int8 << 32) | objid::int8) = hashtextextended($1, 0)) AS held`,
-    [`pg-reshard:${id}`],
+    [lockName(id)],
   );
   return rows[0]!.held;
 }

@@ -13,7 +13,7 @@ export function deleteStatement(target: TargetTable): string {
 
 /** Puts the rows of `$1` in, over those with the same key. */
 export function upsertStatement(target: TargetTable): string {
-  const values = target.columns.map((column, index) => value(column, index)).join(", ");
+  const values = written(target).map((index) => value(target.columns[index]!, index)).join(", ");
   return `INSERT INTO ${qualifiedName(target.table)} (${columnList(target)}) OVERRIDING SYSTEM VALUE SELECT ${values} FROM ${rows(target)}${replacesRows(target) ? "" : onConflict(target)}`;
 }
 
@@ -36,32 +36,57 @@ export function replaceStatement(target: TargetTable): string | undefined {
 export function updateStatement(target: TargetTable, columns: readonly number[]): string {
   const assignments = assignmentsOf(target, columns);
   const source = rows(target, " WITH ORDINALITY");
+  if (replacesRows(target)) return replaceColumnsStatement(target, columns, source);
   if (assignments.length === 0) return `SELECT d.ordinality::int4 AS place FROM ${only(target)} AS t, ${source} WHERE ${keyMatch(target)}`;
   return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${source} WHERE ${keyMatch(target)} RETURNING d.ordinality::int4 AS place`;
 }
 
+/** Like an update, but each row is taken out and put in again: what an identity column was set to can only be inserted. */
+function replaceColumnsStatement(target: TargetTable, columns: readonly number[], source: string): string {
+  const former = written(target).map((index) => `t.${quoteIdentifier(target.columns[index]!.name)} AS "${index + 1}"`).join(", ");
+  const values = written(target).map((index) => (columns.includes(index) ? value(target.columns[index]!, index) : `gone."${index + 1}"`)).join(", ");
+  return `WITH gone AS (DELETE FROM ${only(target)} AS t USING ${source} WHERE ${keyMatch(target)} RETURNING ${former}, d.ordinality::int4 AS place),
+    put AS (INSERT INTO ${qualifiedName(target.table)} (${columnList(target)}) OVERRIDING SYSTEM VALUE
+      SELECT ${values} FROM ${source} JOIN gone ON gone.place = d.ordinality)
+    SELECT place FROM gone`;
+}
+
 /** Gives the row with the key in `$1` the key and columns in `$2`; it keeps its other values. */
 export function changeKeyStatement(target: TargetTable, columns: readonly number[]): string {
-  const values = target.columns.map((column, index) => (columns.includes(index) ? value(column, index) : `gone.${quoteIdentifier(column.name)}`)).join(", ");
+  const values = written(target)
+    .map((index) => (columns.includes(index) ? value(target.columns[index]!, index) : `gone.${quoteIdentifier(target.columns[index]!.name)}`))
+    .join(", ");
   return `WITH gone AS (DELETE FROM ${only(target)} AS t USING ${rows(target)} WHERE ${keyMatch(target)} RETURNING t.*)
     INSERT INTO ${qualifiedName(target.table)} (${columnList(target)}) OVERRIDING SYSTEM VALUE
     SELECT ${values} FROM unnest($2::${target.rowTypeName}[]) AS d, gone${onConflict(target)}`;
 }
+
+/**
+ * True where foreign keys of other tables would forbid to truncate `$1`: those are not published, or the shard has their
+ * truncation already.
+ */
+export const REFERENCED_FROM_ELSEWHERE = `
+  SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY ($1::text[]::regclass[]) AND conrelid <> ALL ($1::text[]::regclass[])) AS referenced`;
 
 /** Without CASCADE: the source lists every table that it emptied. */
 export function truncateStatement(targets: readonly TargetTable[], restartIdentity: boolean): string {
   return `TRUNCATE ${targets.map(only).join(", ")}${restartIdentity ? " RESTART IDENTITY" : ""}`;
 }
 
+/** The same for tables that cannot be truncated. */
+export function emptyStatement(target: TargetTable): string {
+  return `DELETE FROM ${only(target)}`;
+}
+
 function assignmentsOf(target: TargetTable, columns: readonly number[]): string[] {
   return columns
-    .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways)
+    .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways && !target.columns[index]!.generated)
     .map((index) => `${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`);
 }
 
 function onConflict(target: TargetTable): string {
   const key = target.key.map((index) => quoteIdentifier(target.columns[index]!.name)).join(", ");
-  const others = target.columns.filter((column, index) => !target.key.includes(index) && !column.identityAlways);
+  const others = target.columns.filter((column, index) => !target.key.includes(index) && !column.identityAlways && !column.generated);
   if (others.length === 0) return ` ON CONFLICT (${key}) DO NOTHING`;
   const assignments = others.map((column) => `${quoteIdentifier(column.name)} = EXCLUDED.${quoteIdentifier(column.name)}`).join(", ");
   return ` ON CONFLICT (${key}) DO UPDATE SET ${assignments}`;
@@ -76,7 +101,12 @@ function only(target: TargetTable): string {
 }
 
 function columnList(target: TargetTable): string {
-  return target.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  return written(target).map((index) => quoteIdentifier(target.columns[index]!.name)).join(", ");
+}
+
+/** Places of the columns that can be inserted. */
+function written(target: TargetTable): number[] {
+  return target.columns.flatMap((column, index) => (column.generated ? [] : [index]));
 }
 
 function keyMatch(target: TargetTable): string {

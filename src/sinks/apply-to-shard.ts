@@ -4,12 +4,15 @@ import { concatMap, defer, finalize } from "rxjs";
 import type { ApplyStep, RowSet, StepBatch } from "../apply-step.js";
 import type { Receipt, Sink } from "../flow.js";
 import { endQuietly } from "../postgres/connection.js";
+import { qualifiedName } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { sqlState } from "../postgres/server-errors.js";
 import { writeStreamProgress } from "../progress/stream-progress.js";
 import type { ProgressKey } from "../progress/table-progress.js";
-import { changeKeyStatement, deleteStatement, replaceStatement, replacesRows, truncateStatement, updateStatement, upsertStatement } from "./apply-statements.js";
+import {
+  changeKeyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement,
+} from "./apply-statements.js";
 import { encodeRowArray } from "./row-array.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
@@ -47,7 +50,7 @@ class ApplySession {
   readonly #options: ApplyToShardOptions;
   readonly #targets = new WeakMap<PgoutputRelation, TargetTable>();
   /** By the relation's OID: the source sends a Relation message again whenever its caches were emptied. */
-  readonly #newest = new Map<number, PgoutputRelation>();
+  readonly #newest = new Map<number, { readonly relation: PgoutputRelation; readonly generation: number }>();
   readonly #statementNames = new Map<string, string>();
   #client: pg.Client | undefined;
   #open = false;
@@ -91,17 +94,21 @@ class ApplySession {
 
   async #prepare(client: pg.Client, relation: PgoutputRelation): Promise<void> {
     const former = this.#newest.get(relation.oid);
+    const generation = former === undefined ? 0 : former.generation + 1;
     const target =
-      former !== undefined && isDeepStrictEqual(former, relation)
-        ? this.#target(former)
-        : await prepareTargetTable(client, relation, this.#options.keyOf(relation), this.#options.progress.sourceShard);
+      former !== undefined && isDeepStrictEqual(former.relation, relation)
+        ? this.#target(former.relation)
+        : await prepareTargetTable(client, relation, this.#options.keyOf(relation), this.#options.progress.sourceShard, generation);
     this.#targets.set(relation, target);
-    this.#newest.set(relation.oid, relation);
+    this.#newest.set(relation.oid, { relation, generation });
   }
 
   async #step(client: pg.Client, step: ApplyStep): Promise<void> {
     if (step.kind === "truncate") {
-      await client.query(truncateStatement(step.relations.map((relation) => this.#target(relation)), step.restartIdentity));
+      const targets = step.relations.map((relation) => this.#target(relation));
+      const { rows } = await client.query<{ referenced: boolean }>(REFERENCED_FROM_ELSEWHERE, [targets.map(({ table }) => qualifiedName(table))]);
+      if (rows[0]!.referenced) for (const target of targets) await client.query(emptyStatement(target));
+      else await client.query(truncateStatement(targets, step.restartIdentity));
       return;
     }
     const target = this.#target(step.rows.relation);

@@ -82,14 +82,15 @@ class ShardCopy {
 
   async #send(bytes: Buffer): Promise<void> {
     const stream = this.#stream!;
-    await Promise.race([new Promise<void>((resolve) => stream.write(bytes, () => { resolve(); })), this.#failed!]);
+    // The server's error first: a stream that has failed only says that it is gone.
+    await Promise.race([this.#failed!, new Promise<void>((resolve) => stream.write(bytes, () => { resolve(); }))]);
   }
 
   async #commit(snapshot: Lsn): Promise<void> {
     const { table, progress } = this.#options;
     const stream = this.#stream!;
     await this.#send(encodeCopyTrailer());
-    await Promise.race([new Promise<void>((resolve) => stream.end(() => { resolve(); })), this.#failed!]);
+    await Promise.race([this.#failed!, new Promise<void>((resolve) => stream.end(() => { resolve(); }))]);
     if (stream.rowCount !== this.#rows) {
       throw new ReshardError("COPY_ROW_COUNT", `${displayName(table)}: ${this.#rows} rows were sent and ${stream.rowCount} arrived.`, {
         kind: "defect",

@@ -14,6 +14,8 @@ export interface TargetColumn {
   /** SQL of the type to read text as, where `asText`. */
   readonly columnType: string;
   readonly identityAlways: boolean;
+  /** Computed by the shard itself; a publication may send it all the same (publish_generated_columns, since 18). */
+  readonly generated: boolean;
 }
 
 /** A table on one shard, ready to have changes applied. */
@@ -40,11 +42,12 @@ interface ColumnRow {
   base_oid: string;
   as_text: boolean;
   identity_always: boolean;
+  generated: boolean;
 }
 
 const COLUMNS_SQL = `
   SELECT a.attname AS name, a.atttypid AS type_oid, up.base_oid, format_type(up.base_oid, up.typmod) AS base_type,
-         t.typreceive = 0 AS as_text, a.attidentity = 'a' AS identity_always
+         t.typreceive = 0 AS as_text, a.attidentity = 'a' AS identity_always, a.attgenerated <> '' AS generated
     FROM pg_attribute a
     CROSS JOIN LATERAL (
       WITH RECURSIVE up (oid, typmod, depth) AS (
@@ -65,10 +68,11 @@ const UNIQUE_KEYS_SQL = `
    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL`;
 
 /**
- * Looks a relation up on a shard and makes the composite type for its rows.
+ * Looks a relation up on a shard and makes the composite type for its rows. `generation` counts the definitions of the
+ * relation that this session has seen: each has a type of its own, for changes under two of them may share a batch.
  * Fails where the table, a column or the key is missing there, or a built-in type differs.
  */
-export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, key: readonly string[], sourceShard: number): Promise<TargetTable> {
+export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, key: readonly string[], sourceShard: number, generation: number): Promise<TargetTable> {
   const name = qualifiedName(relation);
   const found = await client.query<{ oid: string | null; partitioned: boolean }>(
     "SELECT c.oid, c.relkind = 'p' AS partitioned FROM pg_class c WHERE c.oid = to_regclass($1)",
@@ -91,6 +95,7 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
       asText: there.as_text,
       columnType: there.base_type,
       identityAlways: there.identity_always,
+      generated: there.generated,
     };
   });
   const uniqueKeys = (await client.query<{ columns: string[] | null }>(UNIQUE_KEYS_SQL, [target.oid])).rows;
@@ -101,7 +106,7 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
       place: { table: displayName(relation) },
     });
   }
-  const rowTypeName = `reshard.${quoteIdentifier(`row_${sourceShard}_${target.oid}`)}`;
+  const rowTypeName = `reshard.${quoteIdentifier(`row_${sourceShard}_${target.oid}_${generation}`)}`;
   await client.query(
     `DROP TYPE IF EXISTS ${rowTypeName};
      CREATE TYPE ${rowTypeName} AS (${columns.map((column, index) => `"${index + 1}" ${column.type}`).join(", ")})`,
