@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { type DataSyncFlags, dataSyncStages } from "./data-sync-stages.js";
 import { loadPipeline, pipelineChoice, requireDatabases } from "./pipeline-choice.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { runStages } from "./run-stages.js";
 
 export function addDataSync(program: Command, execute: Execute): void {

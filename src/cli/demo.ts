@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { runDemo } from "../demo/run-demo.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { startedEvent } from "./view/cli-event.js";
 import { demoText } from "./view/demo-text.js";
 import { paintWith } from "./view/paint.js";

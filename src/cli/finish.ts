@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { finishMigration } from "../pipelines/finish.js";
 import { acceptFileOrDatabases, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { finishText } from "./view/finish-text.js";
 
 export function addFinish(program: Command, execute: Execute): void {

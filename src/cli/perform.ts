@@ -4,7 +4,7 @@ import { type SignalSource, stopOnSignals } from "./stop-signals.js";
 import type { Terminal } from "./terminal.js";
 import type { CliEvent } from "./view/cli-event.js";
 import { jsonLine } from "./view/json-line.js";
-import { viewFor } from "./view/view.js";
+import { viewFor } from "./view/view-for.js";
 
 /** What a command works with. */
 export interface Tools {

@@ -2,18 +2,16 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addDataSync } from "./data-sync.js";
 import { addDemo } from "./demo.js";
+import type { Execute } from "./execute.js";
 import { EXIT } from "./failure.js";
 import { addFinish } from "./finish.js";
-import { type Outcome, perform, type Tools } from "./perform.js";
+import { perform } from "./perform.js";
 import { addRun } from "./run.js";
 import { addSchemaSync } from "./schema-sync.js";
 import { addStatus } from "./status.js";
 import type { Terminal } from "./terminal.js";
 import { addVerify } from "./verify.js";
 import { jsonLine } from "./view/json-line.js";
-
-/** Does a command's work; resolves when it has ended, however it ended. */
-export type Execute = (command: string, work: (tools: Tools) => Promise<Outcome>) => Promise<void>;
 
 /** The commands, their words and their help; `execute` is called with what is to be done. */
 export function commandLine(terminal: Terminal, execute: Execute): Command {

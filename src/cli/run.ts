@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { loadPipeline, pipelineChoice } from "./pipeline-choice.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { runStages } from "./run-stages.js";
 
 export function addRun(program: Command, execute: Execute): void {

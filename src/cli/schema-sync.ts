@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { ReshardError } from "../errors.js";
 import { runSchemaSync, schemaSyncSql } from "../pipelines/run-schema-sync.js";
 import { loadPipeline, pipelineChoice, requireDatabases } from "./pipeline-choice.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { counted } from "./view/quantities.js";
 
 interface SchemaSyncFlags {

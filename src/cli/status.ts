@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { readStatus } from "../pipelines/status.js";
 import { acceptFileOrDatabases, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { statusText } from "./view/status-text.js";
 
 export function addStatus(program: Command, execute: Execute): void {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { acceptFileOrDatabases, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
-import type { Execute } from "./program.js";
+import type { Execute } from "./execute.js";
 import { runStages } from "./run-stages.js";
 
 export function addVerify(program: Command, execute: Execute): void {

@@ -49,9 +49,11 @@ class TupleDecoder {
       }
     }
     if (this.#tail !== undefined && piece < batch.count) {
-      const joined = [buffer, this.#tail];
+      // Rows found before stay where they are; without any there is nothing to keep.
+      const kept = rows.count === 0 ? Buffer.alloc(0) : buffer;
+      const joined = [kept, this.#tail];
       for (; piece < batch.count; piece++) joined.push(buffer.subarray(batch.starts[piece], batch.ends[piece]));
-      const start = buffer.length;
+      const start = kept.length;
       buffer = Buffer.concat(joined);
       const consumed = this.#scanner.scan(buffer, start, buffer.length, rows);
       this.#tail = consumed < buffer.length ? Buffer.from(buffer.subarray(consumed)) : undefined;

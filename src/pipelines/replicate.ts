@@ -16,7 +16,7 @@ import { toShards } from "../sinks/to-shards.js";
 import { changeStream } from "../sources/change-stream.js";
 import { completeRows } from "../sources/source-rows.js";
 import type { Migration } from "./migration.js";
-import { ensureSlot, sourcePosition } from "./slot.js";
+import { ensureSlot, sourcePositions } from "./slot.js";
 import { joinSnapshot } from "./snapshot.js";
 import { untilDone } from "./until-done.js";
 import { withRetries } from "./with-retries.js";
@@ -215,12 +215,12 @@ class Aim {
     let monitor: pg.Client | undefined;
     try {
       while (!finished()) {
-        const position = await withRetries(
+        const { inserted: position, flushed, flushDelay } = await withRetries(
           { what: "the source's position", maxAttempts: pipeline.general.reshardingReplicationRetryMaxAttempts, minDelay: pipeline.general.reshardingReplicationRetryMinDelay, exponential: false, signal, report },
           async () => {
             monitor ??= await this.#migration.sessions.source(this.#migration.source, "monitor");
             try {
-              return await sourcePosition(monitor);
+              return await sourcePositions(monitor);
             } catch (error) {
               await endQuietly(monitor);
               monitor = undefined;
@@ -231,6 +231,11 @@ class Aim {
         if (this.#target === undefined || this.#durable >= this.#target) {
           // A position that was reached long after it was read says nothing of now: the next one may.
           this.#target = position;
+          this.#measuredAt = Date.now();
+        }
+        // Reading leaves WAL behind that nobody hurries to disk, for half a minute on an idle server: no commit is in it.
+        if (this.#until.kind === "caught-up" && this.#durable >= flushed && Date.now() - this.#measuredAt >= flushDelay) {
+          this.#target = minLsn(this.#target, this.#durable);
           this.#measuredAt = Date.now();
         }
         const lag = Number(position - minLsn(position, this.#durable));

@@ -62,12 +62,33 @@ export async function ensureSlot(migration: Migration, begun: boolean): Promise<
 
 /** Where everything that is committed on the source now lies before. */
 export async function sourcePosition(monitor: pg.Client): Promise<Lsn> {
-  const { rows } = await monitor.query<{ inserted: string; block: number; segment: number }>(
-    `SELECT pg_current_wal_insert_lsn() AS inserted, current_setting('wal_block_size')::int4 AS block,
-            pg_size_bytes(current_setting('wal_segment_size'))::int4 AS segment`,
+  return (await sourcePositions(monitor)).inserted;
+}
+
+export interface SourcePositions {
+  /** Everything that is committed now lies before it. */
+  readonly inserted: Lsn;
+  /** As far as WAL is on the source's disk, and so as far as it is sent. */
+  readonly flushed: Lsn;
+  /**
+   * Milliseconds after which a commit that is seen is on disk, also one that did not wait for it: three times
+   * wal_writer_delay (manual, "Asynchronous Commit").
+   */
+  readonly flushDelay: number;
+}
+
+export async function sourcePositions(monitor: pg.Client): Promise<SourcePositions> {
+  const { rows } = await monitor.query<{ inserted: string; flushed: string; delay: number; block: number; segment: number }>(
+    `SELECT pg_current_wal_insert_lsn() AS inserted, pg_current_wal_flush_lsn() AS flushed,
+            (SELECT setting::int4 FROM pg_settings WHERE name = 'wal_writer_delay') AS delay,
+            current_setting('wal_block_size')::int4 AS block, pg_size_bytes(current_setting('wal_segment_size'))::int4 AS segment`,
   );
   const row = rows[0]!;
-  return endOfRecord(parseLsn(row.inserted), row.block, row.segment);
+  return {
+    inserted: endOfRecord(parseLsn(row.inserted), row.block, row.segment),
+    flushed: endOfRecord(parseLsn(row.flushed), row.block, row.segment),
+    flushDelay: 3 * row.delay,
+  };
 }
 
 /** Bytes of a WAL page's header (SizeOfXLogShortPHD, SizeOfXLogLongPHD, access/xlog_internal.h). */

@@ -18,7 +18,8 @@ const RETRYABLE_SOCKET_CODES = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "
 /** The SQLSTATE of an error that a server sent, else undefined. */
 export function sqlState(error: unknown): string | undefined {
   const code = errorCode(error);
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // Every class of them has a digit; EPIPE is a socket's.
+  return code !== undefined && /^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 /** True for passing trouble: a lost connection, a restarting server, a deadlock. */

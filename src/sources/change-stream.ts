@@ -2,10 +2,11 @@ import { Observable } from "rxjs";
 import type pg from "pg";
 import type { ChangeBatch } from "../change-batch.js";
 import type { ServerAddress } from "../config/types.js";
+import { ReshardError } from "../errors.js";
 import type { Source } from "../flow.js";
 import { InFlightWindow } from "../in-flight-window.js";
-import { connect, endQuietly } from "../postgres/connection.js";
-import { CopyDataReader } from "../postgres/copy-data-reader.js";
+import { connect, displayAddress, endQuietly } from "../postgres/connection.js";
+import { CopyDataReader, type ServerNotice } from "../postgres/copy-data-reader.js";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.js";
 import { type Lsn, maxLsn } from "../postgres/lsn.js";
 import { standbyStatusUpdate } from "../postgres/standby-status.js";
@@ -31,6 +32,11 @@ export interface ChangeStreamOptions {
 const BATCH_BYTES = 1024 * 1024;
 /** While this many batches are on the way, further changes gather, so that a shard that lags gets larger batches. */
 const BATCHES_AHEAD = 2;
+/**
+ * With it a server (18 and later) warns that the publication does not exist at this point of the WAL, and then leaves
+ * out every change (LoadPublications, replication/pgoutput/pgoutput.c). Older ones fail.
+ */
+const OBJECT_NOT_IN_PREREQUISITE_STATE = "55000";
 /** Well under half the default wal_sender_timeout of 60 s, after which the server would ask for a reply. */
 const FEEDBACK_MILLISECONDS = 1000;
 
@@ -121,6 +127,10 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
         pumpSafely();
       };
 
+      const onNotice = (notice: ServerNotice): void => {
+        if (notice.code === OBJECT_NOT_IN_PREREQUISITE_STATE) subscriber.error(publicationGone(options, notice));
+      };
+
       const receipts = receipts$.subscribe((receipt) => {
         window.release(receipt.taken);
         if (receipt.durable !== undefined) durable = maxLsn(durable, receipt.durable);
@@ -147,7 +157,7 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
           await endQuietly(client);
           return;
         }
-        reader = new CopyDataReader(client, startStatement(options), onData);
+        reader = new CopyDataReader(client, startStatement(options), onData, onNotice);
         await reader.done;
         if (!stopping) throw new Error("Connection terminated: the server ended the replication stream");
       };
@@ -161,6 +171,13 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
         void endQuietly(client);
       };
     });
+}
+
+function publicationGone({ server, publication, slot }: ChangeStreamOptions, notice: ServerNotice): ReshardError {
+  return new ReshardError("PUBLICATION_MISSING", `The publication "${publication}" was dropped on the source while the slot ${slot} needed it: changes made without it are not in the stream (${notice.message}).`, {
+    place: { server: displayAddress(server) },
+    remedy: "The migration cannot go on: what changed meanwhile would be missing on the shards. Create the publication, run `pg-reshard finish --drop-progress`, empty the destination and start anew.",
+  });
 }
 
 function startStatement(options: ChangeStreamOptions): string {

@@ -113,6 +113,7 @@ describe("what is left out", () => {
     expect(await kept(0n, 0n)).toEqual([0, 1]);
     expect(await kept(10n, 10n)).toEqual([0, 1]);
     expect(await kept(11n, 0n)).toEqual([1]);
+    expect(await kept(30n, 0n)).toEqual([1]);
     expect(await kept(0n, 30n)).toEqual([1]);
     expect(await kept(31n, 0n)).toEqual([]);
     expect(await kept(15n, 31n)).toEqual([]);

@@ -52,11 +52,15 @@ describe("CopyDataReader", () => {
     expect(await copied("SELECT 1 WHERE false", () => undefined)).toEqual({ lines: [], error: undefined, after: 1 });
   });
 
-  test("steps over notices in between", async () => {
+  test("steps over notices in between, and tells of them", async () => {
     const client = await cluster.connect();
     await client.query("CREATE FUNCTION noisy(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', n; RETURN n; END'");
     const { lines, error, after } = await copied("SELECT public.noisy(n) FROM generate_series(1, 300) AS n", (waiting) => waiting);
     expect([lines.length, error, after]).toEqual([300, undefined, 1]);
+    const heard: string[] = [];
+    const reader = new CopyDataReader(client, "COPY (SELECT public.noisy(n) FROM generate_series(1, 30) AS n) TO STDOUT", () => { reader.take(); }, ({ code, message }) => heard.push(`${code} ${message}`));
+    await reader.done;
+    expect(heard).toEqual(Array.from({ length: 30 }, (_, n) => `00000 ${n + 1}`));
   });
 
   test("an error in the middle fails it, and the client goes on", async () => {

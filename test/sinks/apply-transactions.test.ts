@@ -12,7 +12,7 @@ import { applyToShard } from "../../src/sinks/apply-to-shard.js";
 import { type LiveShards, withLiveShards } from "../support/changes-live.js";
 import { startTestCluster } from "../support/cluster.js";
 
-const cluster = await startTestCluster();
+const cluster = await startTestCluster({ settings: { track_commit_timestamp: "on" } });
 const SCHEMA = "CREATE TABLE t (id int PRIMARY KEY, a text)";
 
 /** What the source has sent up to now, as steps of one shard; acknowledged at once. */
@@ -99,6 +99,9 @@ describe("progress", () => {
       expect(changed).toHaveLength(1);
       expect(receipts.at(-1)).toEqual({ taken: steps.length - 1, durable: steps.at(-1)!.resume });
       expect(await readStreamProgress(live.shards[0]!, live.progress)).toBe(changed[0]!.resume);
+      // Rows are written in a subtransaction: what commits together has one time.
+      const { rows } = await live.shards[0]!.query("SELECT pg_xact_commit_timestamp(t.xmin) = pg_xact_commit_timestamp(p.xmin) AS together FROM t, reshard.stream_progress AS p");
+      expect(rows).toEqual([{ together: true }]);
     });
   });
 
