@@ -2,10 +2,10 @@ import type pg from "pg";
 import type { Pipeline, ServerAddress, ShardingRules, Stage } from "../src/config/types.js";
 import { type Cluster, startCluster } from "../src/embedded/cluster.js";
 
-/** Equal on every server of a benchmark, ours and the other's. */
+/** Equal on every server of a benchmark, ours and the other's: as durable as production. */
 const SETTINGS: Readonly<Record<string, string>> = {
-  fsync: "off",
-  full_page_writes: "off",
+  fsync: "on",
+  full_page_writes: "on",
   wal_level: "logical",
   shared_buffers: "256MB",
   maintenance_work_mem: "128MB",

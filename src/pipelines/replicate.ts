@@ -94,7 +94,7 @@ async function streamOnce(migration: Migration, until: ReplicateUntil, stop: Abo
   const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {
     const { applied, tables } = states[index]!;
     const sink = applyToShard({
-      open: () => sessions.writer(shard, "apply"),
+      open: () => sessions.writer(shard, "apply", { pipeline: true }),
       progress: migration.progress,
       keyOf,
       completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, keyOf(rows.relation))),

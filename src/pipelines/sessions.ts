@@ -23,16 +23,16 @@ export class Sessions {
     return await connect(server, { ...options, applicationName: this.applicationName(purpose), readOnly: true });
   }
 
-  async destination(server: ServerAddress, purpose: SessionPurpose): Promise<pg.Client> {
-    return await connect(server, { applicationName: this.applicationName(purpose) });
+  async destination(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline"> = {}): Promise<pg.Client> {
+    return await connect(server, { ...options, applicationName: this.applicationName(purpose) });
   }
 
   /**
    * A session that writes rows as replication does: triggers and foreign keys of the shard do not fire, where the user
    * may say so. Commits need not wait for the disk: the progress that is lost with them is lost in the same moment.
    */
-  async writer(server: ServerAddress, purpose: SessionPurpose): Promise<pg.Client> {
-    const client = await this.destination(server, purpose);
+  async writer(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline"> = {}): Promise<pg.Client> {
+    const client = await this.destination(server, purpose, options);
     // Operators of extension types live in the extensions' schemas.
     await client.query(`SELECT set_config('search_path', string_agg(DISTINCT quote_ident(n.nspname), ', '), false)
       FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '='`);

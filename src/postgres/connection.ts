@@ -10,6 +10,8 @@ export interface SessionOptions {
   readonly readOnly?: boolean;
   /** Speak the replication protocol (simple queries only). */
   readonly replication?: boolean;
+  /** Statements go out without waiting for the answers to those before; no COPY then. */
+  readonly pipeline?: boolean;
   /** Further run-time parameters. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
@@ -60,7 +62,7 @@ async function open(address: ServerAddress, options: SessionOptions, ssl: pg.Cli
     ...(options.readOnly === true ? { default_transaction_read_only: "on" } : {}),
     ...options.parameters,
   };
-  const config: pg.ClientConfig & { replication?: "database" } = {
+  const config: pg.ClientConfig & { replication?: "database"; pipeline?: boolean } = {
     host: address.host,
     port: address.port,
     database: address.database,
@@ -70,6 +72,7 @@ async function open(address: ServerAddress, options: SessionOptions, ssl: pg.Cli
     options: Object.entries(parameters).map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, "\\$&")}`).join(" "),
     keepAlive: true,
     ssl,
+    ...(options.pipeline === true ? { pipeline: true } : {}),
     ...(options.replication === true ? { replication: "database" as const } : {}),
   };
   const client = new pg.Client(config);

@@ -13,6 +13,12 @@ export interface CopyDataFrames {
   readonly ends: Uint32Array;
 }
 
+/** A notice or warning: its SQLSTATE and words. */
+export interface ServerNotice {
+  readonly code: string;
+  readonly message: string;
+}
+
 /** What node-postgres hands a query that it submits, as far as it is used here. */
 interface Connection {
   readonly stream: Socket;
@@ -40,7 +46,8 @@ const INITIAL_FRAMES = 2048;
  * about as much CPU as all the rest of a copy.
  *
  * After each read from the socket `onData` is called; the owner `take`s the complete payloads when it wants them.
- * `done` settles when the server has ended the statement.
+ * `done` settles when the server has ended the statement. `onNotice` hears of notices as they stand in the stream,
+ * before `onData` tells of the payloads that came with them.
  */
 export class CopyDataReader {
   readonly done: Promise<void>;
@@ -58,12 +65,14 @@ export class CopyDataReader {
   #formerListeners: ((chunk: Buffer) => void)[] = [];
   readonly #text: string;
   readonly #onData: () => void;
+  readonly #onNotice: (notice: ServerNotice) => void;
   #resolve!: () => void;
   #reject!: (error: Error) => void;
 
-  constructor(client: pg.Client, text: string, onData: () => void) {
+  constructor(client: pg.Client, text: string, onData: () => void, onNotice: (notice: ServerNotice) => void = () => undefined) {
     this.#text = text;
     this.#onData = onData;
+    this.#onNotice = onNotice;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -210,6 +219,7 @@ export class CopyDataReader {
         count++;
       } else if (type === COPY_OUT_RESPONSE || type === COPY_BOTH_RESPONSE || type === NOTICE_RESPONSE || type === PARAMETER_STATUS || type === NOTIFICATION_RESPONSE) {
         if (next > filled) break;
+        if (type === NOTICE_RESPONSE) this.#onNotice(readNotice(buffer, at + HEADER_BYTES, next));
       } else {
         this.#walked = at;
         this.#count = count;
@@ -249,4 +259,15 @@ export class CopyDataReader {
     if (rest !== undefined && rest.length > 0) for (const listener of this.#formerListeners) listener(Buffer.from(rest));
     stream.resume();
   }
+}
+
+/** Fields of a byte and a string each, up to a zero byte (manual, "Error and Notice Message Fields"). */
+function readNotice(buffer: Buffer, start: number, end: number): ServerNotice {
+  const fields = new Map<string, string>();
+  for (let at = start; at < end && buffer[at] !== 0; ) {
+    const zero = buffer.indexOf(0, at + 1);
+    fields.set(String.fromCharCode(buffer[at]!), buffer.toString("utf8", at + 1, zero));
+    at = zero + 1;
+  }
+  return { code: fields.get("C") ?? "", message: fields.get("M") ?? "" };
 }

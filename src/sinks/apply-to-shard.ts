@@ -17,6 +17,7 @@ import { encodeRowArray } from "./row-array.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
 export interface ApplyToShardOptions {
+  /** Opens a session, best one with `pipeline`: it is sent several statements at once. */
   readonly open: () => Promise<pg.Client>;
   readonly progress: ProgressKey;
   /** The columns that name a row of a relation. */
@@ -65,8 +66,8 @@ class ApplySession {
     if (batch.resume === undefined) return { taken: batch.sequence };
     if (this.#open) {
       const client = this.#client!;
-      await writeStreamProgress(client, this.#options.progress, batch.resume);
-      await client.query("COMMIT");
+      // Both are on their way at once; a COMMIT behind a failed statement rolls back.
+      await inOrder([writeStreamProgress(client, this.#options.progress, batch.resume), client.query("COMMIT")]);
       this.#open = false;
     }
     return { taken: batch.sequence, durable: batch.resume };
@@ -80,16 +81,40 @@ class ApplySession {
   async #run(batch: StepBatch): Promise<void> {
     const client = await this.#session();
     for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
-    await client.query(this.#open ? "SAVEPOINT batch" : "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch");
+    const begun = client.query(this.#open ? "SAVEPOINT batch" : "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch");
     this.#open = true;
     try {
-      for (const step of batch.steps) await this.#step(client, step);
+      await this.#folded(client, begun, batch.steps);
     } catch (error) {
       if (!CONFLICTS.has(sqlState(error) ?? "")) throw error;
       await client.query("ROLLBACK TO SAVEPOINT batch");
       for (const step of batch.oneByOne()) await this.#step(client, step);
     }
     await client.query("RELEASE SAVEPOINT batch");
+  }
+
+  /**
+   * Sends steps without waiting for one another, so that the shard works while the next is encoded. What a step sends
+   * after its first answer comes behind the others then; between two barriers no two steps write the same row, but a
+   * deletion ahead of what puts the row in again. A key change or TRUNCATE, and a table's new definition, are barriers.
+   */
+  async #folded(client: pg.Client, begun: Promise<unknown>, steps: readonly ApplyStep[]): Promise<void> {
+    let sent: Promise<unknown>[] = [begun];
+    const relations = new Map<number, PgoutputRelation>();
+    for (const step of steps) {
+      const alone = step.kind === "truncate" || step.kind === "change-key";
+      if (alone || (relations.get(step.rows.relation.oid) ?? step.rows.relation) !== step.rows.relation) {
+        await inOrder(sent);
+        sent = [];
+        relations.clear();
+      }
+      if (alone) await this.#step(client, step);
+      else {
+        relations.set(step.rows.relation.oid, step.rows.relation);
+        sent.push(this.#step(client, step));
+      }
+    }
+    await inOrder(sent);
   }
 
   async #prepare(client: pg.Client, relation: PgoutputRelation): Promise<void> {
@@ -172,6 +197,15 @@ class ApplySession {
     }
     return this.#client;
   }
+}
+
+/** in_failed_sql_transaction: an echo of an error before it. */
+const FAILED_BEFORE = "25P02";
+
+/** Waits for all; throws the error that the others only follow from. */
+async function inOrder(sent: readonly Promise<unknown>[]): Promise<void> {
+  const errors = (await Promise.allSettled(sent)).flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
+  if (errors.length > 0) throw errors.find((error) => sqlState(error) !== FAILED_BEFORE) ?? errors[0];
 }
 
 function relationsOf(steps: readonly ApplyStep[]): Set<PgoutputRelation> {

@@ -30,7 +30,7 @@ async function stepsNow(live: LiveShards): Promise<StepBatch[]> {
 
 function sinkOf(live: LiveShards): (batches$: Observable<StepBatch>) => Observable<Receipt<Lsn>> {
   return applyToShard({
-    open: () => live.sessions.writer(live.address(0), "apply"),
+    open: () => live.sessions.writer(live.address(0), "apply", { pipeline: true }),
     progress: live.progress,
     keyOf: () => ["id"],
     completeFromSource: () => Promise.reject(new Error("nothing moves here")),

@@ -62,7 +62,7 @@ class ByHand {
 /** Waits until the server knows that a position was received, which comes with the same message as what is flushed. */
 async function untilReceived(live: LiveShards, position: Lsn): Promise<void> {
   for (;;) {
-    const { rowCount } = await live.source.query("SELECT FROM pg_stat_replication WHERE application_name = 'test stream' AND write_lsn >= $1::text::pg_lsn", [formatLsn(position)]);
+    const { rowCount } = await live.source.query("SELECT FROM pg_stat_replication WHERE application_name = $2 AND write_lsn >= $1::text::pg_lsn", [formatLsn(position), `test ${live.slot}`]);
     if (rowCount === 1) return;
   }
 }
@@ -156,7 +156,7 @@ describe("the end", () => {
       expect(stream.end).toBe("completed");
       expect(stream.changes).toBe(1);
       expect(await live.confirmed()).toBe(last);
-      expect((await live.source.query("SELECT FROM pg_stat_replication WHERE application_name = 'test stream'")).rowCount).toBe(0);
+      expect((await live.source.query("SELECT FROM pg_stat_replication WHERE application_name = $1", [`test ${live.slot}`])).rowCount).toBe(0);
     });
   });
 
@@ -251,7 +251,7 @@ describe("flow", () => {
       while (waited < 50) {
         const { rows } = await live.source.query<{ sent: string | null; all: boolean | null; waits: boolean }>(
           `SELECT r.sent_lsn::text AS sent, r.sent_lsn >= $1::text::pg_lsn AS all, a.wait_event = 'WalSenderWriteData' AS waits
-             FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid) WHERE r.application_name = 'test stream'`, [formatLsn(end)],
+             FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid) WHERE r.application_name = $2`, [formatLsn(end), `test ${live.slot}`],
         );
         if (rows[0] === undefined) continue;
         expect(rows[0].all).not.toBe(true);
@@ -326,7 +326,7 @@ describe("a stream that fails", () => {
       await stream.until(() => stream.changes === 1);
       stream.stop();
       for (;;) {
-        const { rowCount } = await live.source.query("SELECT FROM pg_stat_activity WHERE application_name = 'test stream'");
+        const { rowCount } = await live.source.query("SELECT FROM pg_stat_activity WHERE application_name = $1", [`test ${live.slot}`]);
         if (rowCount === 0) break;
       }
       expect((await commits(live)).length).toBe(1);

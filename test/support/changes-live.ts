@@ -76,7 +76,7 @@ export class LiveShards {
   }
 
   stream(options: Partial<ChangeStreamOptions> = {}): ReturnType<typeof changeStream> {
-    return changeStream({ server: this.address(-1), applicationName: "test stream", slot: this.slot, publication: "p", serverVersion: 180000, ...options });
+    return changeStream({ server: this.address(-1), applicationName: `test ${this.slot}`, slot: this.slot, publication: "p", serverVersion: 180000, ...options });
   }
 
   /** The changes as `applyToShard` gets them, and that sink. */
@@ -88,7 +88,7 @@ export class LiveShards {
       skipApplied({ applied, snapshotOf: () => 0n }),
       rewriteUpserts(keyOf),
       applyToShard({
-        open: () => this.sessions.writer(this.address(shard), "apply"),
+        open: () => this.sessions.writer(this.address(shard), "apply", { pipeline: true }),
         progress: this.progress,
         keyOf,
         completeFromSource: (rows, places) => completeRows(lookup, rows, places, keyOf(rows.relation)),
