@@ -28,13 +28,15 @@ class TupleDecoder {
   readonly #scanner: TupleScanner;
   /** The beginning of a row whose rest is still to come. */
   #tail: Buffer | undefined;
+  #expected = 0;
 
   constructor(options: TupleScannerOptions) {
     this.#scanner = new TupleScanner(options);
   }
 
   decode(batch: CopyBatch): RowBatch {
-    const rows = new RowPositions(batch.count + 1);
+    // A server sends a row a piece; pieces of a file hold about as many rows as the one before.
+    const rows = new RowPositions(Math.max(batch.count, this.#expected) + 16);
     let buffer = batch.buffer;
     let piece = 0;
     if (this.#tail === undefined) {
@@ -59,6 +61,7 @@ class TupleDecoder {
       this.#tail = consumed < buffer.length ? Buffer.from(buffer.subarray(consumed)) : undefined;
     }
     if (batch.resume !== undefined) this.#scanner.finish();
+    this.#expected = rows.count;
     return {
       sequence: batch.sequence,
       bytes: buffer.length,

@@ -34,7 +34,7 @@ test("a table says what was compared, how, and whether the target was reached", 
   expect(resultTable([result])).toBe(
     [
       "copy: one table",
-      "                        seconds         rows/s",
+      "                        seconds           rows/s",
       "  pg-reshard   2.00 (1.00-4.00)  500 (250-1,000)",
       "  psql | psql  4.00 (4.00-4.00)    250 (250-250)",
       "  time 0.500 (0.250-1.00) of the other's, rate 2.00 (1.00-4.00) times the other's",
