@@ -22,7 +22,7 @@ export type ApplyStep =
   | { readonly kind: "delete"; readonly rows: RowSet }
   /**
    * Put in whole rows, or over those that are there. `present`: as far as the changes tell all of them are there, so that
-   * setting their columns, which costs the shard half as much, will mostly do.
+   * setting their columns will mostly do (a twentieth less WAL than an upsert, about the same CPU).
    */
   | { readonly kind: "upsert"; readonly rows: RowSet; readonly present: boolean }
   /**

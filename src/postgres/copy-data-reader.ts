@@ -39,6 +39,8 @@ const HEADER_BYTES = 5;
 
 const INITIAL_BUFFER_BYTES = 256 * 1024;
 const INITIAL_FRAMES = 2048;
+/** What one read from the socket brings at most (libuv). */
+const READ_BYTES = 64 * 1024;
 
 /**
  * Runs a statement that answers with CopyData (`COPY … TO STDOUT`, `START_REPLICATION`) and walks the messages right
@@ -97,10 +99,11 @@ export class CopyDataReader {
     const taken: CopyDataFrames = { buffer: this.#buffer, count, starts: this.#starts, ends: this.#ends };
     const cut = count === this.#count ? this.#walked : count === 0 ? 0 : this.#ends[count - 1]!;
     const rest = this.#filled - cut;
-    const buffer = Buffer.allocUnsafeSlow(Math.max(INITIAL_BUFFER_BYTES, rest + INITIAL_BUFFER_BYTES / 2));
+    // Takes are mostly like the one before: with room for that and a read, neither bytes nor offsets move while they grow.
+    const buffer = Buffer.allocUnsafeSlow(Math.max(INITIAL_BUFFER_BYTES, rest + READ_BYTES, cut + READ_BYTES));
     this.#buffer.copy(buffer, 0, cut, this.#filled);
     const left = this.#count - count;
-    const size = Math.max(INITIAL_FRAMES, left * 2);
+    const size = Math.max(INITIAL_FRAMES, left * 2, count + (count >> 3));
     const starts = new Uint32Array(size);
     const ends = new Uint32Array(size);
     for (let frame = 0; frame < left; frame++) {

@@ -57,10 +57,13 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
       if (kind !== (attribute.asText ? COLUMN_TEXT : COLUMN_BINARY)) {
         throw defect(`column ${attribute.name} came ${kind === COLUMN_TEXT ? "as text" : "in binary"}, which its type on the shard does not take`);
       }
-      const length = readLength(buffer, at + 1);
-      to = array.writeInt32BE(length, to);
-      buffer.copy(array, to, at + 5, at + 5 + length);
-      to += length;
+      // The length stands before the bytes here as it does there.
+      const end = at + 5 + readLength(buffer, at + 1);
+      if (end - at <= SHORT_VALUE_BYTES) for (let from = at + 1; from < end; from++) array[to++] = buffer[from]!;
+      else {
+        buffer.copy(array, to, at + 1, end);
+        to += end - at - 1;
+      }
     }
     array.writeInt32BE(to - start - 4, start);
   }
@@ -69,6 +72,9 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
 
 /** Dimensions, flag, element type, length and lower bound of the one dimension. */
 const ARRAY_HEADER_BYTES = 20;
+
+/** Up to here a loop is faster than a call of `copy`. */
+const SHORT_VALUE_BYTES = 32;
 
 function readLength(buffer: Buffer, at: number): number {
   return (buffer[at]! << 24) | (buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!;
