@@ -4,14 +4,12 @@ import type { ChangeBatch } from "../change-batch.js";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import type { Source } from "../flow.js";
-import { InFlightWindow } from "../in-flight-window.js";
 import { connect, displayAddress, endQuietly } from "../postgres/connection.js";
 import { CopyDataReader, type ServerNotice } from "../postgres/copy-data-reader.js";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.js";
-import { type Lsn, maxLsn } from "../postgres/lsn.js";
+import type { Lsn } from "../postgres/lsn.js";
 import { standbyStatusUpdate } from "../postgres/standby-status.js";
-import { changeBatchOf, type StreamState, upToLastCommit } from "./change-batch-builder.js";
-import { framesBefore } from "./frames-before.js";
+import { StreamPacing } from "./stream-pacing.js";
 
 export interface ChangeStreamOptions {
   readonly server: ServerAddress;
@@ -28,10 +26,6 @@ export interface ChangeStreamOptions {
   readonly windowBytes?: number;
 }
 
-/** Enough changes that folding and set-based statements pay. */
-const BATCH_BYTES = 1024 * 1024;
-/** While this many batches are on the way, further changes gather, so that a shard that lags gets larger batches. */
-const BATCHES_AHEAD = 2;
 /**
  * With it a server (18 and later) warns that the publication does not exist at this point of the WAL, and then leaves
  * out every change (LoadPublications, replication/pgoutput/pgoutput.c). Older ones fail.
@@ -53,43 +47,27 @@ const FEEDBACK_MILLISECONDS = 1000;
 export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, Lsn> {
   return (receipts$) =>
     new Observable<ChangeBatch>((subscriber) => {
-      const window = new InFlightWindow(options.windowBytes);
-      const state: StreamState = { relations: new Map(), transaction: undefined, position: 0n };
+      const pacing = new StreamPacing(options);
       let client: pg.Client | undefined;
       let reader: CopyDataReader | undefined;
-      let sequence = 0;
-      let durable: Lsn = 0n;
-      let lastResume: Lsn = 0n;
-      let stopping = false;
 
-      const sendFeedback = (): void => reader?.send(standbyStatusUpdate({ received: maxLsn(lastResume, durable), flushed: durable, applied: durable }));
-
-      const emit = (count: number): void => {
-        const frames = reader!.take(count);
-        const batch = changeBatchOf(frames, state, sequence++);
-        window.add(batch);
-        if (batch.resume !== undefined) lastResume = batch.resume;
-        subscriber.next(batch);
+      const sendFeedback = (): void => {
+        const { received, flushed } = pacing.feedback;
+        reader?.send(standbyStatusUpdate({ received, flushed, applied: flushed }));
       };
 
       /** Sends on what is ready; keeps the rest for when more has come or the shards are free. */
       const pump = (): void => {
-        while (!stopping && !subscriber.closed && reader !== undefined && reader.waiting.count > 0 && !window.full) {
-          if (window.size >= BATCHES_AHEAD && reader.bytes < BATCH_BYTES) break;
-          const limit = options.stopAt === undefined ? undefined : framesBefore(reader.waiting, options.stopAt);
-          const waiting = limit === undefined ? reader.waiting : { ...reader.waiting, count: limit.count };
-          let count = upToLastCommit(waiting, state.transaction !== undefined);
-          if (count === 0) {
-            if (limit?.reached === true && waiting.count === 0) break;
-            if (reader.bytes < BATCH_BYTES) break;
-            count = waiting.count;
-          }
-          emit(count);
+        if (reader === undefined) return;
+        while (!subscriber.closed) {
+          const count = pacing.nextCount({ frames: reader.waiting, bytes: reader.bytes });
+          if (count === 0) break;
+          subscriber.next(pacing.batchOf(reader.take(count)));
         }
-        if (window.full) reader?.pause();
-        else reader?.resume();
-        if (options.stopAt !== undefined && !stopping && reader !== undefined && reachedStop(options.stopAt)) stopping = true;
-        if (stopping) finishWhenIdle();
+        if (pacing.readsOn) reader.resume();
+        else reader.pause();
+        pacing.stopIfReached({ frames: reader.waiting, bytes: reader.bytes });
+        finishWhenIdle();
       };
 
       const pumpSafely = (): void => {
@@ -100,16 +78,9 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
         }
       };
 
-      const reachedStop = (stopAt: Lsn): boolean => {
-        if (lastResume >= stopAt && state.transaction === undefined) return true;
-        const limit = framesBefore(reader!.waiting, stopAt);
-        return limit.reached && limit.count === 0;
-      };
-
       let finishing = false;
       const finishWhenIdle = (): void => {
-        // What can become durable is waited for; the pieces of an unfinished transaction cannot.
-        if (finishing || window.size > 0 || (state.transaction === undefined && durable < lastResume)) return;
+        if (finishing || !pacing.finished) return;
         finishing = true;
         void endStream().finally(() => { subscriber.complete(); });
       };
@@ -123,7 +94,7 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
       };
 
       const onData = (): void => {
-        if (stopping || subscriber.closed) return;
+        if (pacing.stopping || subscriber.closed) return;
         pumpSafely();
       };
 
@@ -132,8 +103,7 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
       };
 
       const receipts = receipts$.subscribe((receipt) => {
-        window.release(receipt.taken);
-        if (receipt.durable !== undefined) durable = maxLsn(durable, receipt.durable);
+        pacing.receive(receipt);
         // The receipt may come from within `emit`: the loop there goes on by itself.
         queueMicrotask(() => {
           pumpSafely();
@@ -141,7 +111,7 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
       });
       const timer = setInterval(sendFeedback, FEEDBACK_MILLISECONDS);
       const onStop = (): void => {
-        stopping = true;
+        pacing.stop();
         if (reader === undefined) subscriber.complete();
         else finishWhenIdle();
       };
@@ -159,7 +129,7 @@ export function changeStream(options: ChangeStreamOptions): Source<ChangeBatch, 
         }
         reader = new CopyDataReader(client, startStatement(options), onData, onNotice);
         await reader.done;
-        if (!stopping) throw new Error("Connection terminated: the server ended the replication stream");
+        if (!pacing.stopping) throw new Error("Connection terminated: the server ended the replication stream");
       };
       start().catch((error: unknown) => {
         if (!finishing) subscriber.error(error);
