@@ -13,6 +13,7 @@ import type { ProgressKey } from "../progress/table-progress.js";
 import {
   changeKeyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement,
 } from "./apply-statements.js";
+import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply-transaction.js";
 import { encodeRowArray } from "./row-array.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
@@ -53,8 +54,8 @@ class ApplySession {
   /** By the relation's OID: the source sends a Relation message again whenever its caches were emptied. */
   readonly #newest = new Map<number, { readonly relation: PgoutputRelation; readonly generation: number }>();
   readonly #statementNames = new Map<string, string>();
+  readonly #transaction = new ApplyTransaction();
   #client: pg.Client | undefined;
-  #open = false;
   #closed = false;
 
   constructor(options: ApplyToShardOptions) {
@@ -62,15 +63,17 @@ class ApplySession {
   }
 
   async apply(batch: StepBatch): Promise<Receipt<Lsn>> {
-    if (batch.steps.length > 0) await this.#run(batch);
-    if (batch.resume === undefined) return { taken: batch.sequence };
-    if (this.#open) {
-      const client = this.#client!;
-      // Both are on their way at once; a COMMIT behind a failed statement rolls back.
-      await inOrder([writeStreamProgress(client, this.#options.progress, batch.resume), client.query("COMMIT")]);
-      this.#open = false;
+    if (batch.steps.length > 0) {
+      const client = await this.#session();
+      for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
     }
-    return { taken: batch.sequence, durable: batch.resume };
+    const commands = this.#transaction.commandsOf(batch);
+    let answer: CommandAnswer = "done";
+    for (;;) {
+      const next = commands.next(answer);
+      if (next.done === true) return next.value;
+      answer = await this.#perform(await this.#session(), next.value);
+    }
   }
 
   async close(): Promise<void> {
@@ -78,43 +81,33 @@ class ApplySession {
     await endQuietly(this.#client);
   }
 
-  async #run(batch: StepBatch): Promise<void> {
-    const client = await this.#session();
-    for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
-    const begun = client.query(this.#open ? "SAVEPOINT batch" : "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch");
-    this.#open = true;
-    try {
-      await this.#folded(client, begun, batch.steps);
-    } catch (error) {
-      if (!CONFLICTS.has(sqlState(error) ?? "")) throw error;
-      await client.query("ROLLBACK TO SAVEPOINT batch");
-      for (const step of batch.oneByOne()) await this.#step(client, step);
-    }
-    await client.query("RELEASE SAVEPOINT batch");
-  }
-
-  /**
-   * Sends steps without waiting for one another, so that the shard works while the next is encoded. What a step sends
-   * after its first answer comes behind the others then; between two barriers no two steps write the same row, but a
-   * deletion ahead of what puts the row in again. A key change or TRUNCATE, and a table's new definition, are barriers.
-   */
-  async #folded(client: pg.Client, begun: Promise<unknown>, steps: readonly ApplyStep[]): Promise<void> {
-    let sent: Promise<unknown>[] = [begun];
-    const relations = new Map<number, PgoutputRelation>();
-    for (const step of steps) {
-      const alone = step.kind === "truncate" || step.kind === "change-key";
-      if (alone || (relations.get(step.rows.relation.oid) ?? step.rows.relation) !== step.rows.relation) {
-        await inOrder(sent);
-        sent = [];
-        relations.clear();
+  async #perform(client: pg.Client, command: ApplyCommand): Promise<CommandAnswer> {
+    switch (command.kind) {
+      case "apply": {
+        let sent: Promise<unknown>[] = [client.query(command.begin ? "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch" : "SAVEPOINT batch")];
+        try {
+          for (const group of command.groups) {
+            sent.push(...group.map((step) => this.#step(client, step)));
+            await inOrder(sent);
+            sent = [];
+          }
+        } catch (error) {
+          if (!CONFLICTS.has(sqlState(error) ?? "")) throw error;
+          await client.query("ROLLBACK TO SAVEPOINT batch; RELEASE SAVEPOINT batch");
+          return "conflict";
+        }
+        await client.query("RELEASE SAVEPOINT batch");
+        break;
       }
-      if (alone) await this.#step(client, step);
-      else {
-        relations.set(step.rows.relation.oid, step.rows.relation);
-        sent.push(this.#step(client, step));
-      }
+      case "apply-one-by-one":
+        for (const step of command.steps) await this.#step(client, step);
+        break;
+      case "commit":
+        // Both are on their way at once; a COMMIT behind a failed statement rolls back.
+        await inOrder([writeStreamProgress(client, this.#options.progress, command.applied), client.query("COMMIT")]);
+        break;
     }
-    await inOrder(sent);
+    return "done";
   }
 
   async #prepare(client: pg.Client, relation: PgoutputRelation): Promise<void> {

@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import type { ApplyStep, RowSet, StepBatch } from "../../src/apply-step.js";
+import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
+import { type ApplyCommand, ApplyTransaction, type CommandAnswer, stepGroups } from "../../src/sinks/apply-transaction.js";
+import { relationOf } from "../support/changes.js";
+
+const a = relationOf({ oid: 1, name: "a", columns: [{ name: "id", key: true }] });
+const b = relationOf({ oid: 2, name: "b", columns: [{ name: "id", key: true }] });
+
+function rows(relation: PgoutputRelation): RowSet {
+  return { relation, buffer: Buffer.alloc(0), count: 0, offsets: new Int32Array(0) };
+}
+const upsert = (relation: PgoutputRelation): ApplyStep => ({ kind: "upsert", rows: rows(relation), present: false });
+const remove = (relation: PgoutputRelation): ApplyStep => ({ kind: "delete", rows: rows(relation) });
+const changeKey = (relation: PgoutputRelation): ApplyStep => ({ kind: "change-key", rows: rows(relation), oldKey: rows(relation), columns: [0] });
+const truncate: ApplyStep = { kind: "truncate", relations: [a], cascade: false, restartIdentity: false };
+
+function batch(sequence: number, steps: readonly ApplyStep[], resume?: bigint): StepBatch {
+  return { sequence, bytes: 1, ...(resume === undefined ? {} : { resume }), steps, relations: [a], oneByOne: () => [...steps, ...steps] };
+}
+
+/** The commands in short, and the receipt. */
+function commandsOf(transaction: ApplyTransaction, of: StepBatch, answers: readonly CommandAnswer[] = []): unknown[] {
+  const shown = (command: ApplyCommand): string => {
+    if (command.kind === "apply") return `${command.begin ? "begin, " : ""}apply ${command.groups.flat().length}`;
+    return command.kind === "commit" ? `commit ${command.applied}` : `one by one ${command.steps.length}`;
+  };
+  const commands = transaction.commandsOf(of);
+  const all: unknown[] = [];
+  let next = commands.next("done");
+  while (next.done !== true) {
+    all.push(shown(next.value));
+    next = commands.next(answers[all.length - 1] ?? "done");
+  }
+  return [...all, next.value];
+}
+
+describe("a shard's transactions", () => {
+  test("a batch that ends between transactions commits with its progress", () => {
+    expect(commandsOf(new ApplyTransaction(), batch(0, [upsert(a)], 10n))).toEqual(["begin, apply 1", "commit 10", { taken: 0, durable: 10n }]);
+  });
+
+  test("pieces of a larger transaction are taken, and commit with the last", () => {
+    const transaction = new ApplyTransaction();
+    expect(commandsOf(transaction, batch(0, [upsert(a)]))).toEqual(["begin, apply 1", { taken: 0 }]);
+    expect(commandsOf(transaction, batch(1, []))).toEqual([{ taken: 1 }]);
+    expect(commandsOf(transaction, batch(2, [upsert(a)]))).toEqual(["apply 1", { taken: 2 }]);
+    expect(commandsOf(transaction, batch(3, [], 10n))).toEqual(["commit 10", { taken: 3, durable: 10n }]);
+    expect(commandsOf(transaction, batch(4, [upsert(a)], 20n))).toEqual(["begin, apply 1", "commit 20", { taken: 4, durable: 20n }]);
+  });
+
+  test("without changes everything is durable at once", () => {
+    expect(commandsOf(new ApplyTransaction(), batch(0, [], 10n))).toEqual([{ taken: 0, durable: 10n }]);
+  });
+
+  test("after a conflict the changes go one by one in the same transaction", () => {
+    expect(commandsOf(new ApplyTransaction(), batch(0, [upsert(a)], 10n), ["conflict"])).toEqual(["begin, apply 1", "one by one 2", "commit 10", { taken: 0, durable: 10n }]);
+  });
+});
+
+describe("steps sent at once", () => {
+  test("key changes and truncates go alone", () => {
+    const [first, second, third, fourth] = [upsert(a), remove(b), changeKey(a), upsert(b)];
+    expect(stepGroups([first, second, third, fourth, truncate])).toEqual([[first, second], [third], [fourth], [truncate]]);
+    expect(stepGroups([third, truncate])).toEqual([[third], [truncate]]);
+  });
+
+  test("a table's new definition begins a group", () => {
+    const again: PgoutputRelation = { ...a };
+    const steps = [upsert(a), upsert(b), upsert(again), remove(b), upsert(again)];
+    expect(stepGroups(steps)).toEqual([steps.slice(0, 2), steps.slice(2)]);
+  });
+});
