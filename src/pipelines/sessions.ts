@@ -29,7 +29,8 @@ export class Sessions {
 
   /**
    * A session that writes rows as replication does: triggers and foreign keys of the shard do not fire, where the user
-   * may say so. Commits need not wait for the disk: the progress that is lost with them is lost in the same moment.
+   * may say so. Commits wait for the disk whatever the server's default: what they hold is acknowledged next, and a crash
+   * that took it back with its progress would find it thrown away on the source.
    */
   async writer(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline"> = {}): Promise<pg.Client> {
     const client = await this.destination(server, purpose, options);
@@ -38,7 +39,7 @@ export class Sessions {
       FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '='`);
     await client.query(
       // A key's rows are always found by its index, whatever the statistics of a table just filled say.
-      `SET synchronous_commit = off; SET jit = off; SET plan_cache_mode = force_generic_plan;
+      `SET synchronous_commit = on; SET jit = off; SET plan_cache_mode = force_generic_plan;
        SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`,
     );
     // Superusers, and since 15 whoever was granted it.
