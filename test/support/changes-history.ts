@@ -157,7 +157,7 @@ function historyOf({ tables, keysStay = [] }: HistoryOptions, commands: readonly
 }
 
 /** Few different values, so that keys meet again. */
-function valueOf(column: ColumnSpec, number: number): string | null {
+export function valueOf(column: ColumnSpec, number: number): string | null {
   if (column.key === true) return column.large === true && number % 2 === 0 ? `T${number % 6}` : `k${number % 5}`;
   if (column.large === true) return number % 4 === 0 ? `s${number}` : `T${number}`;
   return number % 5 === 0 ? null : `v${number}`;

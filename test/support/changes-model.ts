@@ -29,48 +29,58 @@ export class ShardModel {
   }
 
   apply(steps: readonly ApplyStep[], source?: ReadSource): void {
-    for (const step of steps) this.#apply(step, source);
+    for (const step of steps) applyStep(step, this.#specs, this.#tables, source);
   }
+}
 
-  #apply(step: ApplyStep, source: ReadSource | undefined): void {
-    if (step.kind === "truncate") {
-      for (const { oid } of step.relations) this.#tables.get(oid)!.clear();
-      return;
-    }
-    const spec = this.#specs.get(step.rows.relation.oid)!;
-    const table = this.#tables.get(spec.oid)!;
-    if (step.kind === "change-key") {
-      const oldKey = keyOfRow(spec, step.oldKey, 0);
-      const before = table.get(oldKey);
-      table.delete(oldKey);
-      if (before !== undefined) {
-        const after = before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, 0, column)! : value));
-        table.set(keyOf(spec, after), after);
-      }
-      return;
-    }
-    for (let row = 0; row < step.rows.count; row++) {
-      const key = keyOfRow(spec, step.rows, row);
-      if (step.kind === "delete") table.delete(key);
-      else if (step.kind === "upsert") table.set(key, whole(step.rows, row));
-      else {
-        const before = table.get(key);
-        if (before !== undefined) table.set(key, before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, row, column)! : value)));
-        else if (step.arriving) this.#complete(spec, step.rows, row, source);
-      }
-    }
-  }
+/** Rows by `keyOf`, as far as the steps need them. */
+export interface RowTable {
+  get(key: string): Row | undefined;
+  set(key: string, row: Row): unknown;
+  delete(key: string): unknown;
+  clear(): void;
+}
 
-  #complete(spec: TableSpec, rows: RowSet, row: number, source: ReadSource | undefined): void {
-    if (source === undefined) throw new Error(`${spec.name}: a row is missing that should be here`);
-    const key = keyOfRow(spec, rows, row);
-    const found = source().get(spec.oid)?.get(key);
-    if (found === undefined) return;
-    this.#tables.get(spec.oid)!.set(key, found.map((value, column) => {
-      const carried = valueAt(rows, row, column);
-      return carried === undefined ? value : carried;
-    }));
+/** Does with one step what the statements of `applyToShard` do on a server. Specs and tables by OID. */
+export function applyStep(step: ApplyStep, specs: ReadonlyMap<number, TableSpec>, tables: ReadonlyMap<number, RowTable>, source?: ReadSource): void {
+  if (step.kind === "truncate") {
+    for (const { oid } of step.relations) tables.get(oid)!.clear();
+    return;
   }
+  const spec = specs.get(step.rows.relation.oid)!;
+  const table = tables.get(spec.oid)!;
+  if (step.kind === "change-key") {
+    const oldKey = keyOfRow(spec, step.oldKey, 0);
+    const before = table.get(oldKey);
+    table.delete(oldKey);
+    if (before !== undefined) {
+      const after = before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, 0, column)! : value));
+      table.set(keyOf(spec, after), after);
+    }
+    return;
+  }
+  for (let row = 0; row < step.rows.count; row++) {
+    const key = keyOfRow(spec, step.rows, row);
+    if (step.kind === "delete") table.delete(key);
+    else if (step.kind === "upsert") table.set(key, whole(step.rows, row));
+    else {
+      const before = table.get(key);
+      if (before !== undefined) table.set(key, before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, row, column)! : value)));
+      else if (step.arriving) {
+        const completed = complete(spec, step.rows, row, source);
+        if (completed !== undefined) table.set(key, completed);
+      }
+    }
+  }
+}
+
+/** As `completeRows` does it for one row: what the row does not carry is what the source has; undefined where it has no such row. */
+export function complete(spec: TableSpec, rows: RowSet, row: number, source: ReadSource | undefined): Row | undefined {
+  if (source === undefined) throw new Error(`${spec.name}: a row is missing that should be here`);
+  return source().get(spec.oid)?.get(keyOfRow(spec, rows, row))?.map((value, column) => {
+    const carried = valueAt(rows, row, column);
+    return carried === undefined ? value : carried;
+  });
 }
 
 /** The value as text; undefined where the row does not carry it. */
@@ -89,7 +99,7 @@ function whole(rows: RowSet, row: number): Row {
   });
 }
 
-function keyOfRow(spec: TableSpec, rows: RowSet, row: number): string {
+export function keyOfRow(spec: TableSpec, rows: RowSet, row: number): string {
   return JSON.stringify(spec.columns.flatMap((column, index) => {
     if (column.key !== true) return [];
     const value = valueAt(rows, row, index);

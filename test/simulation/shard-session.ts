@@ -1,0 +1,124 @@
+import type { StepBatch } from "../../src/apply-step.js";
+import type { Random } from "../../src/demo/random.js";
+import type { Batch, Receipt } from "../../src/flow.js";
+import type { Lsn } from "../../src/postgres/lsn.js";
+import type { ApplyCommand, ApplyTransaction, CommandAnswer } from "../../src/sinks/apply-transaction.js";
+import type { Row } from "../support/changes.js";
+import type { State } from "../support/changes-history.js";
+import { type ShardTransaction, type SimulatedShard, UniqueViolation } from "./simulated-shard.js";
+import { SteppedSink, type Steps } from "./stepped-sink.js";
+
+/** A session's transaction on a shard, and a COMMIT that takes its time. */
+class ShardSession {
+  readonly #shard: SimulatedShard;
+  readonly #commitsOnDisk: boolean;
+  #transaction: ShardTransaction | undefined;
+  #commitSent = false;
+
+  constructor(shard: SimulatedShard, commitsOnDisk: boolean) {
+    this.#shard = shard;
+    this.#commitsOnDisk = commitsOnDisk;
+  }
+
+  get transaction(): ShardTransaction {
+    return (this.#transaction ??= this.#shard.begin());
+  }
+
+  *commit(): Steps<void> {
+    this.#commitSent = true;
+    yield;
+    if (!this.#commitsOnDisk) this.#shard.commitsUnflushed();
+    this.transaction.commit();
+    this.#transaction = undefined;
+    this.#commitSent = false;
+    // The answer may be lost.
+    yield;
+  }
+
+  /** What is open is rolled back; a COMMIT that was sent may still be carried out. */
+  close(): void {
+    if (this.#commitSent) this.#shard.adopt(this.#transaction!);
+    this.#transaction = undefined;
+    this.#commitSent = false;
+  }
+}
+
+export interface SessionOptions {
+  readonly shard: SimulatedShard;
+  readonly source: number;
+  readonly commitsOnDisk: boolean;
+}
+
+/** `applyToShard`, its decisions being the real ones. */
+export function applySession(options: SessionOptions & { readonly transaction: Pick<ApplyTransaction, "commandsOf">; readonly lookup: (oid: number) => State; readonly random: Random }): SteppedSink<StepBatch> {
+  const session = new ShardSession(options.shard, options.commitsOnDisk);
+
+  function* perform(command: ApplyCommand): Steps<CommandAnswer> {
+    yield;
+    switch (command.kind) {
+      case "apply":
+        session.transaction.savepoint();
+        try {
+          for (const group of command.groups) yield* together(group.map((step) => session.transaction.run(step, options.lookup)), options.random);
+        } catch (error) {
+          if (!(error instanceof UniqueViolation)) throw error;
+          session.transaction.rollbackToSavepoint();
+          return "conflict";
+        }
+        break;
+      case "apply-one-by-one":
+        for (const step of command.steps) yield* session.transaction.run(step, options.lookup);
+        break;
+      case "commit":
+        session.transaction.writeApplied(options.source, command.applied);
+        yield* session.commit();
+        break;
+    }
+    return "done";
+  }
+
+  return new SteppedSink(
+    function* (batch: StepBatch): Steps<Receipt<Lsn>> {
+      const commands = options.transaction.commandsOf(batch);
+      let answer: CommandAnswer = "done";
+      for (;;) {
+        const next = commands.next(answer);
+        if (next.done === true) return next.value;
+        answer = yield* perform(next.value);
+      }
+    },
+    () => { session.close(); },
+  );
+}
+
+/** What is sent at once is begun in order; what follows an answer comes in any order, behind all that was begun. */
+function* together(all: readonly Steps<void>[], random: Random): Steps<void> {
+  let waiting = all.filter((steps) => steps.next().done !== true);
+  while (waiting.length > 0) {
+    yield;
+    const steps = random.pick(waiting);
+    if (steps.next().done === true) waiting = waiting.filter((other) => other !== steps);
+  }
+}
+
+/** Some rows of a copy on their way to one shard; the last has `resume`, the snapshot's position. */
+export interface CopiedRows extends Batch<Lsn> {
+  readonly oid: number;
+  readonly rows: readonly (readonly [string, Row])[];
+}
+
+/** `copyIntoShard`: all rows in one transaction with the snapshot's position. */
+export function copySession(options: SessionOptions): SteppedSink<CopiedRows> {
+  const session = new ShardSession(options.shard, options.commitsOnDisk);
+  return new SteppedSink(
+    function* (batch: CopiedRows): Steps<Receipt<Lsn>> {
+      yield;
+      for (const [key, row] of batch.rows) session.transaction.insert(batch.oid, key, row);
+      if (batch.resume === undefined) return { taken: batch.sequence };
+      session.transaction.writeSnapshot(`${options.source}.${batch.oid}`, batch.resume);
+      yield* session.commit();
+      return { taken: batch.sequence, durable: batch.resume };
+    },
+    () => { session.close(); },
+  );
+}

@@ -1,0 +1,209 @@
+import { type Random, seededRandom } from "../../src/demo/random.js";
+import { TABLES } from "../support/changes-tables.js";
+import { SimulationFailure } from "./failure.js";
+import { type Parts, REAL } from "./parts.js";
+import { SimulatedProcess } from "./simulated-process.js";
+import { SimulatedShard } from "./simulated-shard.js";
+import { SimulatedSource } from "./simulated-source.js";
+import { checkCommit, checkShards, placement, union, type World } from "./world.js";
+import { writeTransaction } from "./write-transaction.js";
+
+/** Something that may happen next; `attempt` is false where it cannot now. */
+interface Event {
+  readonly weight: number;
+  readonly attempt: () => boolean;
+}
+
+/** Steps in which everything must have arrived once no more trouble comes; what is usual is some hundreds. */
+const SETTLING_STEPS = 10_000;
+
+/**
+ * Runs one migration to its end, all that happens and in which order chosen by the seed; nothing of it takes time. Where
+ * `trace` is given, what happens is written there.
+ * @throws SimulationFailure where a shard is not what it should be, or not everything arrives
+ */
+export function simulate(seed: number, parts: Parts = REAL, trace?: string[]): void {
+  new Simulation(seed, parts, trace).run();
+}
+
+/** Everything goes by the list of source shards, each with its slot, copies, stream and progress; today there is one. */
+class Simulation {
+  readonly #world: World;
+  readonly #random: Random;
+  #process: SimulatedProcess | undefined;
+  #transactions: number;
+  #troubles: number;
+  #verifications: number;
+
+  constructor(seed: number, parts: Parts, trace: string[] | undefined) {
+    const random = seededRandom(seed);
+    this.#random = random;
+    this.#transactions = random.integer(3, 40);
+    this.#troubles = random.integer(0, 1) * random.integer(1, 8);
+    this.#verifications = random.integer(0, 2);
+    const shards = random.integer(1, 4);
+    const world: World = {
+      random,
+      parts,
+      settings: { windowBytes: random.pick([100, 1000, 100_000]), batchBytes: random.pick([100, 300, 1000, 100_000]), parallelCopies: random.integer(1, 3), copyRows: random.integer(1, 4) },
+      tables: someOf(random, TABLES),
+      sources: [new SimulatedSource(random, random.integer(0, 2) > 0)],
+      shards: Array.from({ length: shards }, (_, number) => new SimulatedShard(number, random, (shard) => { checkCommit(world, shard); })),
+      isAt: placement(shards),
+      note: (words) => trace?.push(words()),
+    };
+    this.#world = world;
+  }
+
+  run(): void {
+    for (let before = this.#random.integer(0, 10); before > 0; before--) this.#write();
+    const events = this.#events();
+    let settling = 0;
+    while (!this.#settled()) {
+      if (this.#transactions === 0 && this.#troubles === 0 && ++settling > SETTLING_STEPS) throw new SimulationFailure("stall", this.#standing());
+      this.#happen(events);
+    }
+    checkShards(this.#world, union(this.#world, this.#world.sources.map(({ tables }) => tables)), "at the end");
+  }
+
+  /** One event that can happen now, by the weights. */
+  #happen(events: readonly Event[]): void {
+    let left = events;
+    while (left.length > 0) {
+      const event = this.#choose(left);
+      if (event.attempt()) return;
+      left = left.filter((other) => other !== event);
+    }
+    throw new SimulationFailure("stall", this.#standing());
+  }
+
+  #choose(events: readonly Event[]): Event {
+    let weight = 0;
+    for (const event of events) weight += event.weight;
+    let place = this.#random.fraction() * weight;
+    for (const event of events) {
+      place -= event.weight;
+      if (place < 0) return event;
+    }
+    return events.at(-1)!;
+  }
+
+  #events(): Event[] {
+    const { shards, sources } = this.#world;
+    // Each simulation has its own pace for everything: one shard may lag far behind, feedback come late.
+    const event = (weight: number, attempt: () => boolean): Event => ({ weight: weight * this.#random.pick([0.1, 1, 1, 5]), attempt });
+    const connection = (source: number): SimulatedProcess["streams"][number]["connection"] | undefined => this.#process?.streams[source]?.connection;
+    return [
+      event(3, () => this.#write()),
+      event(1, () => this.#writeElsewhere()),
+      event(3, () => this.#advance()),
+      event(0.3, () => this.#stop()),
+      event(0.6, () => this.#trouble()),
+      ...shards.map(({ number }) => event(20, () => this.#step(number))),
+      ...sources.flatMap((source, index) => [
+        event(8, () => connection(index)?.deliver(this.#random.integer(1, 12)) ?? false),
+        event(2, () => connection(index)?.keepalive() ?? false),
+        event(6, () => connection(index)?.react() ?? false),
+        event(2, () => this.#feedback(index)),
+        event(0.5, () => source.checkpoint()),
+      ]),
+      ...shards.map((shard) => event(0.5, () => shard.flush())),
+    ];
+  }
+
+  #write(): boolean {
+    if (this.#transactions === 0) return false;
+    this.#transactions--;
+    const words = writeTransaction(this.#random.pick(this.#world.sources), this.#world.tables, this.#random);
+    if (words !== undefined) this.#world.note(() => words);
+    return true;
+  }
+
+  #writeElsewhere(): boolean {
+    if (this.#transactions === 0) return false;
+    this.#random.pick(this.#world.sources).writeElsewhere();
+    return true;
+  }
+
+  #advance(): boolean {
+    if (this.#process === undefined || this.#process.exited) {
+      this.#world.note(() => "start");
+      this.#process = new SimulatedProcess(this.#world);
+      return true;
+    }
+    return this.#process.advance();
+  }
+
+  #step(shard: number): boolean {
+    const ready: { step(): void }[] = [];
+    for (const { sessions } of this.#process?.copies ?? []) if (sessions[shard]?.ready === true) ready.push(sessions[shard]);
+    for (const { sessions } of this.#process?.streams ?? []) if (sessions[shard]?.ready === true) ready.push(sessions[shard]);
+    if (ready.length === 0) return false;
+    this.#random.pick(ready).step();
+    return true;
+  }
+
+  #feedback(source: number): boolean {
+    const before = this.#world.sources[source]!.confirmed;
+    if (this.#process?.streams[source]?.connection.feedback() !== true || this.#world.sources[source]!.confirmed === before) return false;
+    this.#world.note(() => `confirmed ${this.#world.sources[source]!.confirmed}`);
+    return true;
+  }
+
+  #stop(): boolean {
+    if (this.#verifications === 0 || this.#process?.streaming !== true) return false;
+    this.#verifications--;
+    this.#process.stop(this.#random.integer(0, 2) === 0 ? "exit" : "verify");
+    return true;
+  }
+
+  #trouble(): boolean {
+    if (this.#troubles === 0 || this.#process === undefined) return false;
+    this.#troubles--;
+    const shard = this.#random.integer(0, this.#world.shards.length - 1);
+    const source = this.#random.integer(0, this.#world.sources.length - 1);
+    switch (this.#random.integer(1, 8)) {
+      case 1:
+      case 2:
+      case 3:
+        this.#world.note(() => "the process is killed");
+        this.#process.kill();
+        this.#process = undefined;
+        break;
+      case 4:
+      case 5:
+        this.#world.note(() => `the sessions on shard ${shard} break`);
+        this.#process.shardCrashed(shard);
+        break;
+      case 6:
+        this.#world.note(() => `the server of shard ${shard} crashes`);
+        this.#process.shardCrashed(shard);
+        this.#world.shards[shard]!.crash();
+        break;
+      case 7:
+        this.#world.note(() => "the replication stream breaks");
+        for (const { connection } of this.#process.streams) connection.fail();
+        break;
+      case 8:
+        this.#world.note(() => "the source crashes");
+        this.#process.sourceCrashed(source);
+        this.#world.sources[source]!.crash();
+        break;
+    }
+    return true;
+  }
+
+  /** Nothing more comes, and the slots are acknowledged up to the end of the WAL. */
+  #settled(): boolean {
+    return this.#transactions === 0 && this.#troubles === 0 && this.#process?.streaming === true && this.#world.sources.every(({ confirmed, position }) => confirmed !== undefined && confirmed >= position);
+  }
+
+  #standing(): string {
+    return `nothing moves on: ${this.#world.sources.map(({ confirmed, position }) => `the slot stands at ${confirmed} of ${position}`).join("; ")}`;
+  }
+}
+
+function someOf<T>(random: Random, items: readonly T[]): T[] {
+  const some = items.filter(() => random.integer(0, 2) === 0);
+  return some.length > 0 ? some : [random.pick(items)];
+}
