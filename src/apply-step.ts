@@ -21,10 +21,11 @@ export type ApplyStep =
   /** Remove the rows with these keys. */
   | { readonly kind: "delete"; readonly rows: RowSet }
   /**
-   * Put in whole rows, or over those that are there. `present`: as far as the changes tell all of them are there, so that
-   * setting their columns will mostly do (a twentieth less WAL than an upsert, about the same CPU).
+   * Put in whole rows, or over those that are there. `before` is what the changes tell of all of them: the rows were there,
+   * so that setting their columns will mostly do (a twentieth less WAL than an upsert, about the same CPU), or they were
+   * not, so that COPY will.
    */
-  | { readonly kind: "upsert"; readonly rows: RowSet; readonly present: boolean }
+  | { readonly kind: "upsert"; readonly rows: RowSet; readonly before: "present" | "absent" | "unknown" }
   /**
    * Set the columns that the rows carry, all rows the same ones. `arriving`: a row that is not here has come from
    * another shard, and the values it does not carry have to be read from the source.

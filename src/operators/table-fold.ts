@@ -14,6 +14,8 @@ const PARTIAL = 4;
 const ARRIVING = 8;
 /** The row was there before the batch: its first change here is an update that left it in its place. */
 const PRESENT = 16;
+/** The row was not there before the batch: its first change here is an insert. */
+const NEW = 32;
 
 /**
  * Folds the changes of one table to their net effect, key by key: the last value of each column, or that the row is
@@ -47,7 +49,7 @@ export class TableFold {
   /** A new row, all of it. */
   upsert(newTuple: number): void {
     this.#locate(newTuple, this.#tuple);
-    this.#putWhole(this.#entryOf(this.#tuple), false);
+    this.#putWhole(this.#entryOf(this.#tuple), NEW);
   }
 
   /** The row whose key is in this tuple is gone. */
@@ -80,7 +82,7 @@ export class TableFold {
     const entry = this.#entryOf(this.#tuple);
     // Where the row on the shard was completed from the source, those values may be of the row that had its key there by
     // then. With the last of its keys it is looked up for good, so a row is not trusted across a change of its key.
-    if (this.#isWhole()) this.#putWhole(entry, action === Action.Update && !keyChanged);
+    if (this.#isWhole()) this.#putWhole(entry, action === Action.Update && !keyChanged ? PRESENT : 0);
     else this.#putPartial(entry, action === Action.Arrive || keyChanged);
     return true;
   }
@@ -93,8 +95,9 @@ export class TableFold {
       if (rows.count > 0) steps.push(make(rows));
     };
     add(DELETED, DELETED, (rows) => ({ kind: "delete", rows }));
-    add(WHOLE | PRESENT, WHOLE | PRESENT, (rows) => ({ kind: "upsert", rows, present: true }));
-    add(WHOLE | PRESENT, WHOLE, (rows) => ({ kind: "upsert", rows, present: false }));
+    add(WHOLE | PRESENT, WHOLE | PRESENT, (rows) => ({ kind: "upsert", rows, before: "present" }));
+    add(WHOLE | NEW, WHOLE | NEW, (rows) => ({ kind: "upsert", rows, before: "absent" }));
+    add(WHOLE | PRESENT | NEW, WHOLE, (rows) => ({ kind: "upsert", rows, before: "unknown" }));
     steps.push(...this.#partialSteps());
     return steps;
   }
@@ -131,11 +134,12 @@ export class TableFold {
     return { relation: this.relation, buffer: this.#buffer, count: entries.length, offsets };
   }
 
-  #putWhole(entry: number, present: boolean): void {
+  /** `told`: what this change tells of the row before it, `PRESENT`, `NEW` or neither. */
+  #putWhole(entry: number, told: number): void {
     const before = this.#states[entry]!;
     this.#offsets.set(this.#tuple, entry * this.#width);
     // The upsert replaces whatever a deletion would have removed.
-    this.#states[entry] = present && (before === 0 || (before & PRESENT) !== 0) ? WHOLE | PRESENT : WHOLE;
+    this.#states[entry] = WHOLE | (before === 0 ? told : (before & NEW) | (before & told & PRESENT));
   }
 
   #putPartial(entry: number, arriving: boolean): void {

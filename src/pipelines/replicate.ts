@@ -9,7 +9,7 @@ import { endQuietly } from "../postgres/connection.js";
 import { tableId } from "../postgres/identifiers.js";
 import { type Lsn, minLsn } from "../postgres/lsn.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { readStreamProgress } from "../progress/stream-progress.js";
+import { readStreamProgress, writeStreamProgress } from "../progress/stream-progress.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
 import { applyToShard } from "../sinks/apply-to-shard.js";
 import { toShards } from "../sinks/to-shards.js";
@@ -133,7 +133,10 @@ async function shardState(migration: Migration, shard: Migration["shards"][numbe
   try {
     // What an older session would still commit must be known before progress is read.
     await migration.sessions.fence(client, "apply");
-    return { applied: await readStreamProgress(client, migration.progress), tables: await readTableProgress(client, migration.progress) };
+    const applied = await readStreamProgress(client, migration.progress);
+    // A former run may have committed it without waiting for the disk, and what is skipped on its word must not go in a crash.
+    if (applied > 0n) await writeStreamProgress(client, migration.progress, applied);
+    return { applied, tables: await readTableProgress(client, migration.progress) };
   } finally {
     await client.end();
   }

@@ -29,8 +29,8 @@ export class Sessions {
 
   /**
    * A session that writes rows as replication does: triggers and foreign keys of the shard do not fire, where the user
-   * may say so. Commits wait for the disk whatever the server's default: what they hold is acknowledged next, and a crash
-   * that took it back with its progress would find it thrown away on the source.
+   * may say so. Commits wait for the disk whatever the server's default: what they hold is acknowledged next, and after
+   * a crash that took it back with its progress the source would have thrown it away.
    */
   async writer(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline"> = {}): Promise<pg.Client> {
     const client = await this.destination(server, purpose, options);

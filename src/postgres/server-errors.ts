@@ -15,6 +15,9 @@ const RETRYABLE_STATES = new Set([
 /** Errors of Node's sockets that mean a connection was lost or could not be made. */
 const RETRYABLE_SOCKET_CODES = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETRESET", "ECONNABORTED"]);
 
+/** Of the connection's class, but it comes for values that cannot be read too, and would come again. */
+const PROTOCOL_VIOLATION = "08P01";
+
 /** The SQLSTATE of an error that a server sent, else undefined. */
 export function sqlState(error: unknown): string | undefined {
   const code = errorCode(error);
@@ -26,7 +29,7 @@ export function sqlState(error: unknown): string | undefined {
 export function isRetryable(error: unknown): boolean {
   if (error instanceof ReshardError) return error.kind === "retry" || (error.cause !== undefined && error.kind !== "defect" && isRetryable(error.cause));
   const code = errorCode(error);
-  if (code !== undefined && (RETRYABLE_STATES.has(code) || RETRYABLE_SOCKET_CODES.has(code) || code.startsWith("08"))) return true;
+  if (code !== undefined && (RETRYABLE_STATES.has(code) || RETRYABLE_SOCKET_CODES.has(code) || (code.startsWith("08") && code !== PROTOCOL_VIOLATION))) return true;
   // node-postgres gives these no code.
   return error instanceof Error && /^(Connection terminated|Client has encountered a connection error|timeout expired)/.test(error.message);
 }

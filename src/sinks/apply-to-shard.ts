@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
-import { concatMap, defer, finalize } from "rxjs";
+import { concatMap, defer, finalize, tap } from "rxjs";
 import type { ApplyStep, RowSet, StepBatch } from "../apply-step.js";
 import type { Receipt, Sink } from "../flow.js";
 import { endQuietly } from "../postgres/connection.js";
@@ -11,9 +11,11 @@ import { sqlState } from "../postgres/server-errors.js";
 import { writeStreamProgress } from "../progress/stream-progress.js";
 import type { ProgressKey } from "../progress/table-progress.js";
 import {
-  changeKeyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement,
+  canBeCopied, changeKeyStatement, copyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement, writtenColumns,
 } from "./apply-statements.js";
+import { copyIn } from "../postgres/copy-in.js";
 import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply-transaction.js";
+import { encodeCopyRows } from "./copy-rows.js";
 import { encodeRowArray } from "./row-array.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
@@ -38,8 +40,14 @@ export function applyToShard(options: ApplyToShardOptions): Sink<StepBatch, Lsn>
   return (batches$) =>
     defer(() => {
       const session = new ApplySession(options);
+      session.open();
       return batches$.pipe(
+        tap((batch) => { session.arrive(batch); }),
         concatMap((batch) => session.apply(batch)),
+        concatMap(async ({ receipt, committed }) => {
+          await committed;
+          return receipt;
+        }),
         finalize(() => { void session.close(); }),
       );
     });
@@ -48,46 +56,72 @@ export function applyToShard(options: ApplyToShardOptions): Sink<StepBatch, Lsn>
 /** unique_violation and exclusion_violation: what folding can run into where the source did not. */
 const CONFLICTS = new Set(["23505", "23P01"]);
 
+/** Fewer new rows than these go by a prepared statement, which begins sooner. */
+const COPY_ROWS = 16;
+
 class ApplySession {
   readonly #options: ApplyToShardOptions;
   readonly #targets = new WeakMap<PgoutputRelation, TargetTable>();
   /** By the relation's OID: the source sends a Relation message again whenever its caches were emptied. */
   readonly #newest = new Map<number, { readonly relation: PgoutputRelation; readonly generation: number }>();
+  readonly #arrays = new WeakMap<RowSet, Buffer>();
+  readonly #copyDatas = new WeakMap<RowSet, Buffer>();
   readonly #statementNames = new Map<string, string>();
   readonly #transaction = new ApplyTransaction();
-  #client: pg.Client | undefined;
-  #closed = false;
+  #newestArrived = -1;
+  /** The answer to the last batch's RELEASE, which nothing waits for. */
+  #released: readonly Promise<unknown>[] = [];
+  /** The last COMMIT's answer. */
+  #committed: Promise<void> = Promise.resolve();
+  #client: Promise<pg.Client> | undefined;
 
   constructor(options: ApplyToShardOptions) {
     this.#options = options;
   }
 
-  async apply(batch: StepBatch): Promise<Receipt<Lsn>> {
+  /** Begins to open the session; that it cannot be opened is told by the first batch with changes. */
+  open(): void {
+    this.#session().catch(() => undefined);
+  }
+
+  /** Encodes what it can while the shard still works on what came before, so that it need not wait then. */
+  arrive(batch: StepBatch): void {
+    this.#newestArrived = batch.sequence;
+    for (const step of batch.steps) {
+      if (step.kind === "truncate" || step.kind === "change-key") return;
+      const target = this.#targets.get(step.rows.relation);
+      if (target === undefined) return;
+      if (step.kind === "upsert" && step.before === "absent" && copies(target, step.rows)) this.#copyData(target, step.rows);
+      else this.#array(target, step.rows);
+    }
+  }
+
+  /** Returns when the next batch may come: a COMMIT is sent by then, and its answer comes meanwhile. */
+  async apply(batch: StepBatch): Promise<{ readonly receipt: Receipt<Lsn>; readonly committed: Promise<void> }> {
     if (batch.steps.length > 0) {
       const client = await this.#session();
       for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
     }
-    const commands = this.#transaction.commandsOf(batch);
+    const commands = this.#transaction.commandsOf(batch, this.#newestArrived > batch.sequence);
     let answer: CommandAnswer = "done";
     for (;;) {
       const next = commands.next(answer);
-      if (next.done === true) return next.value;
+      if (next.done === true) return { receipt: next.value, committed: this.#committed };
       answer = await this.#perform(await this.#session(), next.value);
     }
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await endQuietly(this.#client);
+    await endQuietly(await this.#client?.catch(() => undefined));
   }
 
   async #perform(client: pg.Client, command: ApplyCommand): Promise<CommandAnswer> {
     switch (command.kind) {
       case "apply": {
-        let sent: Promise<unknown>[] = [client.query(command.begin ? "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch" : "SAVEPOINT batch")];
+        let sent: Promise<unknown>[] = [...this.#released, client.query(command.begin ? "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch" : "SAVEPOINT batch")];
         try {
           for (const group of command.groups) {
-            sent.push(...group.map((step) => this.#step(client, step)));
+            sent.push(...group.map((step) => this.#step(client, step, command.assumeNew)));
             await inOrder(sent);
             sent = [];
           }
@@ -96,15 +130,23 @@ class ApplySession {
           await client.query("ROLLBACK TO SAVEPOINT batch; RELEASE SAVEPOINT batch");
           return "conflict";
         }
-        await client.query("RELEASE SAVEPOINT batch");
+        this.#released = [client.query("RELEASE SAVEPOINT batch")];
+        this.#released[0]!.catch(() => undefined);
         break;
       }
       case "apply-one-by-one":
-        for (const step of command.steps) await this.#step(client, step);
+        for (const step of command.steps) await this.#step(client, step, false);
         break;
       case "commit":
+        // Not behind a COMMIT that may have failed: this one's progress would stand for that one's changes too.
+        await this.#committed;
         // Both are on their way at once; a COMMIT behind a failed statement rolls back.
-        await inOrder([writeStreamProgress(client, this.#options.progress, command.applied), client.query("COMMIT")]);
+        this.#committed = inOrder([...this.#released, writeStreamProgress(client, this.#options.progress, command.applied), client.query(command.onDisk ? "COMMIT" : "SET LOCAL synchronous_commit = off; COMMIT")]);
+        this.#committed.catch(() => undefined);
+        break;
+      case "note":
+        await this.#committed;
+        await writeStreamProgress(client, this.#options.progress, command.applied);
         break;
     }
     return "done";
@@ -121,7 +163,7 @@ class ApplySession {
     this.#newest.set(relation.oid, { relation, generation });
   }
 
-  async #step(client: pg.Client, step: ApplyStep): Promise<void> {
+  async #step(client: pg.Client, step: ApplyStep, assumeNew: boolean): Promise<void> {
     if (step.kind === "truncate") {
       const targets = step.relations.map((relation) => this.#target(relation));
       const { rows } = await client.query<{ referenced: boolean }>(REFERENCED_FROM_ELSEWHERE, [targets.map(({ table }) => qualifiedName(table))]);
@@ -132,19 +174,21 @@ class ApplySession {
     const target = this.#target(step.rows.relation);
     switch (step.kind) {
       case "delete":
-        await this.#execute(client, target, deleteStatement(target), [encodeRowArray(step.rows, target.rowType)]);
+        await this.#execute(client, target, deleteStatement(target), [this.#array(target, step.rows)]);
         break;
       case "upsert":
-        if (!(step.present && (await this.#replace(client, target, step.rows)))) await this.#upsert(client, target, step.rows);
+        if (step.before === "present") {
+          if (!(await this.#replace(client, target, step.rows))) await this.#upsert(client, target, step.rows);
+        } else if (!(assumeNew && step.before === "absent" && (await this.#copy(client, target, step.rows)))) await this.#upsert(client, target, step.rows);
         break;
       case "change-key":
         await this.#execute(client, target, changeKeyStatement(target, step.columns), [
-          encodeRowArray(step.oldKey, target.rowType),
-          encodeRowArray(step.rows, target.rowType),
+          this.#array(target, step.oldKey),
+          this.#array(target, step.rows),
         ]);
         break;
       case "update": {
-        const result = await this.#execute(client, target, updateStatement(target, step.columns), [encodeRowArray(step.rows, target.rowType)]);
+        const result = await this.#execute(client, target, updateStatement(target, step.columns), [this.#array(target, step.rows)]);
         if (!step.arriving || result.rows.length === step.rows.count) break;
         const here = new Set(result.rows.map((row) => row.place));
         const missing = Array.from({ length: step.rows.count }, (_, row) => row).filter((row) => !here.has(row + 1));
@@ -155,15 +199,22 @@ class ApplySession {
     }
   }
 
+  /** False where the rows are too few for it to pay, or COPY cannot bring them. */
+  async #copy(client: pg.Client, target: TargetTable, rows: RowSet): Promise<boolean> {
+    if (!copies(target, rows)) return false;
+    await copyIn(client, copyStatement(target), this.#copyData(target, rows));
+    return true;
+  }
+
   /** False where not all rows were there. */
   async #replace(client: pg.Client, target: TargetTable, rows: RowSet): Promise<boolean> {
     const text = replaceStatement(target);
     if (text === undefined) return false;
-    return (await this.#execute(client, target, text, [encodeRowArray(rows, target.rowType)])).rowCount === rows.count;
+    return (await this.#execute(client, target, text, [this.#array(target, rows)])).rowCount === rows.count;
   }
 
   async #upsert(client: pg.Client, target: TargetTable, rows: RowSet): Promise<void> {
-    const array = encodeRowArray(rows, target.rowType);
+    const array = this.#array(target, rows);
     if (replacesRows(target)) await this.#execute(client, target, deleteStatement(target), [array]);
     await this.#execute(client, target, upsertStatement(target), [array]);
   }
@@ -179,26 +230,46 @@ class ApplySession {
     return await client.query<{ place: number }>({ name, text, values });
   }
 
+  #array(target: TargetTable, rows: RowSet): Buffer {
+    return cached(this.#arrays, rows, () => encodeRowArray(rows, target.rowType));
+  }
+
+  #copyData(target: TargetTable, rows: RowSet): Buffer {
+    return cached(this.#copyDatas, rows, () => encodeCopyRows(rows, writtenColumns(target)));
+  }
+
   #target(relation: PgoutputRelation): TargetTable {
     return this.#targets.get(relation)!;
   }
 
   async #session(): Promise<pg.Client> {
-    if (this.#client === undefined) {
-      this.#client = await this.#options.open();
-      if (this.#closed) await endQuietly(this.#client);
-    }
-    return this.#client;
+    return await (this.#client ??= this.#options.open());
   }
 }
 
-/** in_failed_sql_transaction: an echo of an error before it. */
-const FAILED_BEFORE = "25P02";
+function copies(target: TargetTable, rows: RowSet): boolean {
+  return rows.count >= COPY_ROWS && canBeCopied(target);
+}
+
+function cached<K extends object, V>(values: WeakMap<K, V>, key: K, make: () => V): V {
+  let value = values.get(key);
+  if (value === undefined) {
+    value = make();
+    values.set(key, value);
+  }
+  return value;
+}
+
+/**
+ * in_failed_sql_transaction and invalid_sql_statement_name: echoes of an error before them. The second, where the
+ * preparation of a statement that is sent twice failed so.
+ */
+const FAILED_BEFORE = new Set(["25P02", "26000"]);
 
 /** Waits for all; throws the error that the others only follow from. */
 async function inOrder(sent: readonly Promise<unknown>[]): Promise<void> {
   const errors = (await Promise.allSettled(sent)).flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
-  if (errors.length > 0) throw errors.find((error) => sqlState(error) !== FAILED_BEFORE) ?? errors[0];
+  if (errors.length > 0) throw errors.find((error) => !FAILED_BEFORE.has(sqlState(error) ?? "")) ?? errors[0];
 }
 
 function relationsOf(steps: readonly ApplyStep[]): Set<PgoutputRelation> {

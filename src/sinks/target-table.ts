@@ -23,6 +23,8 @@ export interface TargetTable {
   readonly table: TableName;
   /** UPDATE and DELETE say ONLY, lest they reach into inheritance children. */
   readonly only: boolean;
+  /** Policies decide what this user may write. */
+  readonly rowSecurity: boolean;
   readonly columns: readonly TargetColumn[];
   /** Places of the columns that name a row. */
   readonly key: readonly number[];
@@ -74,8 +76,8 @@ const UNIQUE_KEYS_SQL = `
  */
 export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, key: readonly string[], sourceShard: number, generation: number): Promise<TargetTable> {
   const name = qualifiedName(relation);
-  const found = await client.query<{ oid: string | null; partitioned: boolean }>(
-    "SELECT c.oid, c.relkind = 'p' AS partitioned FROM pg_class c WHERE c.oid = to_regclass($1)",
+  const found = await client.query<{ oid: string | null; partitioned: boolean; row_security: boolean }>(
+    "SELECT c.oid, c.relkind = 'p' AS partitioned, row_security_active(c.oid) AS row_security FROM pg_class c WHERE c.oid = to_regclass($1)",
     [name],
   );
   const target = found.rows[0];
@@ -115,6 +117,7 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
   return {
     table: { schema: relation.schema, name: relation.name },
     only: !target.partitioned,
+    rowSecurity: target.row_security,
     columns,
     key: key.map((column) => relation.columns.findIndex((candidate) => candidate.name === column)),
     rowTypeName,

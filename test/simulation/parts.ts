@@ -17,6 +17,8 @@ export interface Parts {
   readonly fences: boolean;
   /** A commit is answered once it is on disk. */
   readonly commitsOnDisk: boolean;
+  /** Progress that is read was written to disk before anything is skipped on its word. */
+  readonly progressToDisk: boolean;
   /** The slot is made before the first table is copied, not after the last. */
   readonly slotFirst: boolean;
   /** Rows that come from other shards are completed from the source. */
@@ -34,6 +36,7 @@ export const REAL: Parts = {
   toShards,
   fences: true,
   commitsOnDisk: true,
+  progressToDisk: true,
   slotFirst: true,
   completes: true,
   completesFromPosition: true,

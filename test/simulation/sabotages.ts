@@ -21,6 +21,8 @@ export interface Sabotage {
 const MANY = 500;
 /** For what takes several things to coincide; one seed in a hundred shows it. */
 const MORE = 3000;
+/** One in some thousands. */
+const RARE = 20_000;
 
 /** Mistakes that one could make, each the real code but for one thing. */
 export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
@@ -55,6 +57,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
 
   // Starting again.
   "reads progress while former sessions still write": { found: ["data", "error"], within: MORE, parts: but({ fences: false }) },
+  "trusts progress that is not on disk": { found: ["data", "error"], within: RARE, parts: but({ progressToDisk: false }) },
   "makes the slot after the copies": { found: ["data"], within: MANY, parts: but({ slotFirst: false }) },
 };
 
@@ -97,10 +100,10 @@ class AnswersEarly {
   readonly #real = new ApplyTransaction();
   #owed: ApplyCommand | undefined;
 
-  *commandsOf(batch: StepBatch): Commands {
+  *commandsOf(batch: StepBatch, more: boolean): Commands {
     if (this.#owed !== undefined) yield this.#owed;
     this.#owed = undefined;
-    const commands = this.#real.commandsOf(batch);
+    const commands = this.#real.commandsOf(batch, more);
     let answer: CommandAnswer = "done";
     for (;;) {
       const next = commands.next(answer);
@@ -115,19 +118,19 @@ class AnswersEarly {
 class ProgressFirst {
   readonly #real = new ApplyTransaction();
 
-  *commandsOf(batch: StepBatch): Commands {
-    if (batch.resume !== undefined && batch.steps.length > 0) yield { kind: "commit", applied: batch.resume };
-    return yield* this.#real.commandsOf(batch);
+  *commandsOf(batch: StepBatch, more: boolean): Commands {
+    if (batch.resume !== undefined && batch.steps.length > 0) yield { kind: "commit", applied: batch.resume, onDisk: true };
+    return yield* this.#real.commandsOf(batch, more);
   }
 }
 
 class CommitsPieces {
   #applied: Lsn = 0n;
 
-  *commandsOf(batch: StepBatch): Commands {
-    const receipt = yield* new ApplyTransaction().commandsOf(batch);
+  *commandsOf(batch: StepBatch, more: boolean): Commands {
+    const receipt = yield* new ApplyTransaction().commandsOf(batch, more);
     if (batch.resume !== undefined) this.#applied = batch.resume;
-    else if (batch.steps.length > 0 && this.#applied > 0n) yield { kind: "commit", applied: this.#applied };
+    else if (batch.steps.length > 0 && this.#applied > 0n) yield { kind: "commit", applied: this.#applied, onDisk: true };
     return receipt;
   }
 }
@@ -135,16 +138,16 @@ class CommitsPieces {
 class RepeatsConflicts {
   readonly #real = new ApplyTransaction();
 
-  commandsOf(batch: StepBatch): Commands {
-    return this.#real.commandsOf({ ...batch, oneByOne: () => batch.steps });
+  commandsOf(batch: StepBatch, more: boolean): Commands {
+    return this.#real.commandsOf({ ...batch, oneByOne: () => batch.steps }, more);
   }
 }
 
 class SendsAllAtOnce {
   readonly #real = new ApplyTransaction();
 
-  *commandsOf(batch: StepBatch): Commands {
-    const commands = this.#real.commandsOf(batch);
+  *commandsOf(batch: StepBatch, more: boolean): Commands {
+    const commands = this.#real.commandsOf(batch, more);
     let answer: CommandAnswer = "done";
     for (;;) {
       const next = commands.next(answer);

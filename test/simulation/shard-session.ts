@@ -24,11 +24,12 @@ class ShardSession {
     return (this.#transaction ??= this.#shard.begin());
   }
 
-  *commit(): Steps<void> {
+  *commit(onDisk: boolean): Steps<void> {
     this.#commitSent = true;
     yield;
-    if (!this.#commitsOnDisk) this.#shard.commitsUnflushed();
+    this.#shard.commitsUnflushed();
     this.transaction.commit();
+    if (onDisk && this.#commitsOnDisk) this.#shard.flush();
     this.#transaction = undefined;
     this.#commitSent = false;
     // The answer may be lost.
@@ -59,7 +60,7 @@ export function applySession(options: SessionOptions & { readonly transaction: P
       case "apply":
         session.transaction.savepoint();
         try {
-          for (const group of command.groups) yield* together(group.map((step) => session.transaction.run(step, options.lookup)), options.random);
+          for (const group of command.groups) yield* together(group.map((step) => session.transaction.run(step, options.lookup, command.assumeNew)), options.random);
         } catch (error) {
           if (!(error instanceof UniqueViolation)) throw error;
           session.transaction.rollbackToSavepoint();
@@ -67,19 +68,23 @@ export function applySession(options: SessionOptions & { readonly transaction: P
         }
         break;
       case "apply-one-by-one":
-        for (const step of command.steps) yield* session.transaction.run(step, options.lookup);
+        for (const step of command.steps) yield* session.transaction.run(step, options.lookup, false);
         break;
       case "commit":
         session.transaction.writeApplied(options.source, command.applied);
-        yield* session.commit();
+        yield* session.commit(command.onDisk);
+        break;
+      case "note":
+        session.transaction.writeApplied(options.source, command.applied);
+        yield* session.commit(true);
         break;
     }
     return "done";
   }
 
   return new SteppedSink(
-    function* (batch: StepBatch): Steps<Receipt<Lsn>> {
-      const commands = options.transaction.commandsOf(batch);
+    function* (batch: StepBatch, more: boolean): Steps<Receipt<Lsn>> {
+      const commands = options.transaction.commandsOf(batch, more);
       let answer: CommandAnswer = "done";
       for (;;) {
         const next = commands.next(answer);
@@ -116,7 +121,7 @@ export function copySession(options: SessionOptions): SteppedSink<CopiedRows> {
       for (const [key, row] of batch.rows) session.transaction.insert(batch.oid, key, row);
       if (batch.resume === undefined) return { taken: batch.sequence };
       session.transaction.writeSnapshot(`${options.source}.${batch.oid}`, batch.resume);
-      yield* session.commit();
+      yield* session.commit(true);
       return { taken: batch.sequence, durable: batch.resume };
     },
     () => { session.close(); },

@@ -100,10 +100,13 @@ export class ShardTransaction {
   }
 
   /** One step as `applyToShard` sends it: each `yield` is the wait for an answer, with which what follows is sent. */
-  *run(step: ApplyStep, source: (oid: number) => State): Steps<void> {
+  *run(step: ApplyStep, source: (oid: number) => State, assumeNew: boolean): Steps<void> {
     if (step.kind === "update" && step.arriving) yield* this.#arrive(step.rows, step, source);
-    else if (step.kind === "upsert" && step.present) yield* this.#replace(step);
-    else applyStep(step, SPECS, this.#tables);
+    else if (step.kind === "upsert" && step.before === "present") yield* this.#replace(step);
+    else {
+      if (assumeNew && step.kind === "upsert" && step.before === "absent" && this.#missing(step.rows).length < step.rows.count) throw new UniqueViolation("COPY met a row that is there");
+      applyStep(step, SPECS, this.#tables);
+    }
     yield;
   }
 

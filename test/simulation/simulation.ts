@@ -107,7 +107,7 @@ class Simulation {
         event(2, () => this.#feedback(index)),
         event(0.5, () => source.checkpoint()),
       ]),
-      ...shards.map((shard) => event(0.5, () => shard.flush())),
+      ...shards.map((shard) => event(0.2, () => shard.flush())),
     ];
   }
 
@@ -171,10 +171,10 @@ class Simulation {
         this.#process = undefined;
         break;
       case 4:
-      case 5:
         this.#world.note(() => `the sessions on shard ${shard} break`);
         this.#process.shardCrashed(shard);
         break;
+      case 5:
       case 6:
         this.#world.note(() => `the server of shard ${shard} crashes`);
         this.#process.shardCrashed(shard);

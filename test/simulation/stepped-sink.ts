@@ -7,14 +7,14 @@ export type Steps<T> = Generator<void, T, void>;
 
 /** A sink as `concatMap` over promises would make it, but what goes on when is up to the scheduler. */
 export class SteppedSink<B extends Batch<Lsn>> {
-  readonly #work: (batch: B) => Steps<Receipt<Lsn>>;
+  readonly #work: (batch: B, more: boolean) => Steps<Receipt<Lsn>>;
   readonly #close: () => void;
   readonly #queue: B[] = [];
   #current: Steps<Receipt<Lsn>> | undefined;
   #subscriber: Subscriber<Receipt<Lsn>> | undefined;
   #ended = false;
 
-  constructor(work: (batch: B) => Steps<Receipt<Lsn>>, close: () => void) {
+  constructor(work: (batch: B, more: boolean) => Steps<Receipt<Lsn>>, close: () => void) {
     this.#work = work;
     this.#close = close;
   }
@@ -49,7 +49,7 @@ export class SteppedSink<B extends Batch<Lsn>> {
         if (this.#ended) subscriber.complete();
         return;
       }
-      this.#current = this.#work(batch);
+      this.#current = this.#work(batch, this.#queue.length > 0);
     }
     const next = this.#current.next();
     if (next.done !== true) return;

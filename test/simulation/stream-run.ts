@@ -29,6 +29,7 @@ export class StreamRun {
     const { parts, shards, settings } = world;
     this.source = source;
     if (parts.fences) for (const shard of shards) shard.fence();
+    if (parts.progressToDisk) for (const shard of shards) shard.flush();
     const server = world.sources[source]!;
     const { windowBytes, batchBytes } = settings;
     this.connection = new StreamConnection(server, parts.pacing({ windowBytes, batchBytes, stopAt: until?.position }));

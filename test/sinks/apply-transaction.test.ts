@@ -10,7 +10,7 @@ const b = relationOf({ oid: 2, name: "b", columns: [{ name: "id", key: true }] }
 function rows(relation: PgoutputRelation): RowSet {
   return { relation, buffer: Buffer.alloc(0), count: 0, offsets: new Int32Array(0) };
 }
-const upsert = (relation: PgoutputRelation): ApplyStep => ({ kind: "upsert", rows: rows(relation), present: false });
+const upsert = (relation: PgoutputRelation): ApplyStep => ({ kind: "upsert", rows: rows(relation), before: "unknown" });
 const remove = (relation: PgoutputRelation): ApplyStep => ({ kind: "delete", rows: rows(relation) });
 const changeKey = (relation: PgoutputRelation): ApplyStep => ({ kind: "change-key", rows: rows(relation), oldKey: rows(relation), columns: [0] });
 const truncate: ApplyStep = { kind: "truncate", relations: [a], cascade: false, restartIdentity: false };
@@ -20,12 +20,20 @@ function batch(sequence: number, steps: readonly ApplyStep[], resume?: bigint): 
 }
 
 /** The commands in short, and the receipt. */
-function commandsOf(transaction: ApplyTransaction, of: StepBatch, answers: readonly CommandAnswer[] = []): unknown[] {
+function commandsOf(transaction: ApplyTransaction, of: StepBatch, { answers = [], more = false }: { readonly answers?: readonly CommandAnswer[]; readonly more?: boolean } = {}): unknown[] {
   const shown = (command: ApplyCommand): string => {
-    if (command.kind === "apply") return `${command.begin ? "begin, " : ""}apply ${command.groups.flat().length}`;
-    return command.kind === "commit" ? `commit ${command.applied}` : `one by one ${command.steps.length}`;
+    switch (command.kind) {
+      case "apply":
+        return `${command.begin ? "begin, " : ""}${command.assumeNew ? "apply" : "apply with care"} ${command.groups.flat().length}`;
+      case "apply-one-by-one":
+        return `one by one ${command.steps.length}`;
+      case "commit":
+        return `commit ${command.applied}${command.onDisk ? "" : " in memory"}`;
+      case "note":
+        return `note ${command.applied}`;
+    }
   };
-  const commands = transaction.commandsOf(of);
+  const commands = transaction.commandsOf(of, more);
   const all: unknown[] = [];
   let next = commands.next("done");
   while (next.done !== true) {
@@ -53,8 +61,22 @@ describe("a shard's transactions", () => {
     expect(commandsOf(new ApplyTransaction(), batch(0, [], 10n))).toEqual([{ taken: 0, durable: 10n }]);
   });
 
-  test("after a conflict the changes go one by one in the same transaction", () => {
-    expect(commandsOf(new ApplyTransaction(), batch(0, [upsert(a)], 10n), ["conflict"])).toEqual(["begin, apply 1", "one by one 2", "commit 10", { taken: 0, durable: 10n }]);
+  test("after a conflict the changes go with care in the same transaction, after another one by one", () => {
+    const rest = ["commit 10", { taken: 0, durable: 10n }];
+    expect(commandsOf(new ApplyTransaction(), batch(0, [upsert(a)], 10n), { answers: ["conflict"] })).toEqual(["begin, apply 1", "apply with care 1", ...rest]);
+    expect(commandsOf(new ApplyTransaction(), batch(0, [upsert(a)], 10n), { answers: ["conflict", "conflict"] })).toEqual(["begin, apply 1", "apply with care 1", "one by one 2", ...rest]);
+  });
+
+  test("while more waits, commits are not waited for on disk, and are durable with one that is", () => {
+    const transaction = new ApplyTransaction();
+    for (let sequence = 0; sequence < 4; sequence++) {
+      expect(commandsOf(transaction, batch(sequence, [upsert(a)], BigInt(sequence)), { more: true })).toEqual(["begin, apply 1", `commit ${sequence} in memory`, { taken: sequence }]);
+    }
+    expect(commandsOf(transaction, batch(4, [upsert(a)], 4n), { more: true })).toEqual(["begin, apply 1", "commit 4", { taken: 4, durable: 4n }]);
+    expect(commandsOf(transaction, batch(5, [upsert(a)], 5n), { more: true })).toEqual(["begin, apply 1", "commit 5 in memory", { taken: 5 }]);
+    expect(commandsOf(transaction, batch(6, [], 6n), { more: true })).toEqual([{ taken: 6 }]);
+    expect(commandsOf(transaction, batch(7, [], 7n))).toEqual(["note 7", { taken: 7, durable: 7n }]);
+    expect(commandsOf(transaction, batch(8, [], 8n))).toEqual([{ taken: 8, durable: 8n }]);
   });
 });
 

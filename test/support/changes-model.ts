@@ -28,6 +28,12 @@ export class ShardModel {
     for (const [oid, rows] of state) this.#tables.set(oid, new Map(rows));
   }
 
+  /** For each row whether one with its key is there. */
+  present(rows: RowSet): boolean[] {
+    const spec = this.#specs.get(rows.relation.oid)!;
+    return Array.from({ length: rows.count }, (_, row) => this.#tables.get(spec.oid)!.has(keyOfRow(spec, rows, row)));
+  }
+
   apply(steps: readonly ApplyStep[], source?: ReadSource): void {
     for (const step of steps) applyStep(step, this.#specs, this.#tables, source);
   }
