@@ -53,7 +53,7 @@ function split(batches: readonly CopyBatch[], rows: number): void {
   const shardOf = keyRouter({ dataType: "bigint", hasher: "postgres", mapping: [] }, SHARDS);
   const operators = pipe(
     decodeTuples({ columns: WIDE_ROWS_COLUMNS.length, table: table.name }),
-    shardRows({ table, route: { kind: "key", column: WIDE_ROWS_KEY, shardOf } }),
+    shardRows({ table, route: { kind: "key", dataType: "bigint", column: WIDE_ROWS_KEY, shardOf } }),
     partitionRows(SHARDS),
   );
   let seen = 0;

@@ -42,7 +42,7 @@ export interface ChangeBatch extends Batch<Lsn> {
 
 /** Changes with the shards that hold the row before and after; see `shardChanges`. */
 export interface ShardedChangeBatch extends ChangeBatch {
-  /** Shard of the new row, or `EVERY_SHARD`. */
+  /** Shard of the new row, `EVERY_SHARD` or `NO_SHARD`. */
   readonly newShards: Int16Array;
   /** Shard of the old row; `EVERY_SHARD` where the change does not tell. */
   readonly oldShards: Int16Array;

@@ -2,7 +2,7 @@ import { defer, map } from "rxjs";
 import { Action, type ChangeBatch, DELETE, INSERT, NO_TUPLE, type ShardChanges, type ShardedChangeBatch, TRUNCATE } from "../change-batch.js";
 import type { Operator } from "../flow.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { EVERY_SHARD, type NULL_KEY, type TableRoute } from "../sharding/table-route.js";
+import { EVERY_SHARD, NO_SHARD, type NULL_KEY, type TableRoute } from "../sharding/table-route.js";
 import { unroutableKey } from "../sharding/unroutable-key.js";
 
 /** Column kinds in a TupleData (manual, "Logical Replication Message Formats"). */
@@ -18,10 +18,11 @@ const UNCHANGED = 0x75; // u
  * out  new 0, -     new 1, old 0    old: every shard
  * ```
  *
+ * @param routeOf undefined: the table is not taken from this source shard, and its changes concern no shard
  * @example
  * changeStream(options)(receipts$).pipe(shardChanges((relation) => routes.of(relation)))
  */
-export function shardChanges(routeOf: (relation: PgoutputRelation) => TableRoute): Operator<ChangeBatch, ShardedChangeBatch> {
+export function shardChanges(routeOf: (relation: PgoutputRelation) => TableRoute | undefined): Operator<ChangeBatch, ShardedChangeBatch> {
   return (batches$) =>
     defer(() => {
       const keys = new Map<PgoutputRelation, KeyColumn>();
@@ -39,15 +40,15 @@ export function shardChanges(routeOf: (relation: PgoutputRelation) => TableRoute
 
 interface KeyColumn {
   readonly relation: PgoutputRelation;
-  readonly route: TableRoute;
+  readonly route: TableRoute | undefined;
   /** Place of the sharding key among the relation's columns; -1 where there is none. */
   readonly index: number;
   /** The old key of an UPDATE or DELETE tells it. */
   readonly inIdentity: boolean;
 }
 
-function keyColumn(relation: PgoutputRelation, route: TableRoute): KeyColumn {
-  const index = route.kind === "key" ? relation.columns.findIndex((column) => column.name === route.column) : -1;
+function keyColumn(relation: PgoutputRelation, route: TableRoute | undefined): KeyColumn {
+  const index = route?.kind === "key" ? relation.columns.findIndex((column) => column.name === route.column) : -1;
   return { relation, route, index, inIdentity: relation.columns[index]?.partOfKey ?? false };
 }
 
@@ -58,6 +59,11 @@ function shard(batch: ChangeBatch, keyOf: (relation: PgoutputRelation) => KeyCol
   for (let change = 0; change < batch.count; change++) {
     const kind = batch.kinds[change]!;
     const key = keys[batch.relationOf[change]!]!;
+    if (key.route === undefined) {
+      newShards[change] = NO_SHARD;
+      oldShards[change] = NO_SHARD;
+      continue;
+    }
     if (kind === TRUNCATE || key.route.kind === "omnisharded") {
       newShards[change] = EVERY_SHARD;
       oldShards[change] = EVERY_SHARD;
@@ -80,7 +86,7 @@ function shard(batch: ChangeBatch, keyOf: (relation: PgoutputRelation) => KeyCol
 }
 
 function shardOfTuple(buffer: Buffer, tuple: number, key: KeyColumn): number {
-  if (key.route.kind !== "key") return key.route.kind === "fixed" ? key.route.shard : EVERY_SHARD;
+  if (key.route?.kind !== "key") return key.route?.kind === "fixed" ? key.route.shard : EVERY_SHARD;
   let at = tuple + 2;
   for (let column = 0; column < key.index; column++) {
     const kind = buffer[at]!;
@@ -114,6 +120,7 @@ export function changesOfShard(batch: ShardedChangeBatch, shard: number): ShardC
 }
 
 function actionOn(kind: number, oldShard: number, newShard: number, shard: number): Action | undefined {
+  if (newShard === NO_SHARD) return undefined;
   if (kind === TRUNCATE) return Action.Truncate;
   if (kind === INSERT) return newShard === shard || newShard === EVERY_SHARD ? Action.Upsert : undefined;
   if (kind === DELETE) return oldShard === shard || oldShard === EVERY_SHARD ? Action.Delete : undefined;

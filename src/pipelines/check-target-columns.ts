@@ -26,7 +26,7 @@ export async function checkTargetColumns(migration: Migration, shard: ServerAddr
   } finally {
     await endQuietly(client);
   }
-  const differences = migration.facts.publication.tables.flatMap((table) => {
+  const differences = migration.tables.flatMap((table) => {
     const columns = onShard.get(tableId(table));
     if (columns === undefined) return [`the table ${displayName(table)} is missing`];
     return table.columns.flatMap((column) => {

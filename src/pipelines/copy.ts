@@ -1,4 +1,5 @@
 import { from, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
+import { ReshardError } from "../errors.js";
 import { run } from "../flow.js";
 import { decodeTuples } from "../operators/decode-tuples.js";
 import { partitionRows, rowPart } from "../operators/partition-rows.js";
@@ -6,6 +7,7 @@ import { shardRows } from "../operators/shard-rows.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
+import { sqlState } from "../postgres/server-errors.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
 import type { RowBatch } from "../row-batch.js";
 import { applyKeys } from "../schema/apply-keys.js";
@@ -19,27 +21,37 @@ import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
 import { untilDone } from "./until-done.js";
-import { withRetries } from "./with-retries.js";
+import { removeDuplicates } from "./remove-duplicates.js";
+import type { SourceShard } from "./source-shard.js";
+import { type RetryOptions, withRetries } from "./with-retries.js";
 
 export interface CopyOptions {
   /** Build each table's primary key right after its rows, out of the source's schema. */
   readonly buildKeys: boolean;
 }
 
+const UNIQUE_VIOLATION = "23505";
+
+/** One source shard's rows of one table. */
+interface Piece {
+  readonly source: SourceShard;
+  readonly table: PublishedTable;
+}
+
 /**
- * Copies every published table into the shards that do not have it yet, several at a time, the largest first. The slot
- * that keeps the changes made meanwhile is made before the first.
+ * Copies every published table from every source shard into the shards that do not have it yet, several at a time, the
+ * largest first. The slots that keep the changes made meanwhile are made before the first.
  */
 export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
-  const { pipeline, report, facts, shards } = migration;
-  const done = await readShardProgress(migration);
-  await ensureSlot(migration, done.some((shard) => shard.size > 0));
+  const { pipeline, report, shards, sources } = migration;
+  const done = await Promise.all(sources.map((source) => readShardProgress(migration, source)));
+  for (const source of sources) await ensureSlot(migration, source, done[source.number]!.some((shard) => shard.size > 0));
   await Promise.all(shards.map((shard) => checkTargetColumns(migration, shard)));
   const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
-  const tables = [...facts.publication.tables].sort((a, b) => b.bytes - a.bytes);
-  report({ type: "copy-started", tables: tables.length, rows: tables.reduce((sum, table) => sum + Math.max(0, table.estimatedRows), 0), bytes: tables.reduce((sum, table) => sum + table.bytes, 0) });
+  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table }))).sort((a, b) => b.table.bytes - a.table.bytes);
+  report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot, beside the permanent one.
-  const free = facts.freeSlots - 1;
+  const free = Math.min(...sources.map(({ freeSlots }) => freeSlots)) - 1;
   const parallel = Math.max(1, Math.min(pipeline.general.reshardingParallelCopies, free));
   if (parallel < pipeline.general.reshardingParallelCopies) {
     report({ type: "note", message: `Only ${parallel} tables are copied at a time: the source has no more free slots or senders (max_replication_slots, max_wal_senders).` });
@@ -47,21 +59,34 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   // One failure stops the others, and is thrown once they have: none may go on behind the run's back.
   const failure = new AbortController();
   const stoppable = { ...migration, signal: AbortSignal.any([migration.signal, failure.signal]) };
-  const copyOrStop = async (table: PublishedTable): Promise<void> => {
+  const left = new Map<string, number>();
+  for (const { table } of pieces) left.set(tableId(table), (left.get(tableId(table)) ?? 0) + 1);
+  const copyOrStop = async (piece: Piece): Promise<void> => {
     if (failure.signal.aborted) return;
-    await copyOne(stoppable, table, done, plan).catch((error: unknown) => { failure.abort(error); });
+    try {
+      await copyPiece(stoppable, piece, done[piece.source.number]!);
+      const id = tableId(piece.table);
+      left.set(id, left.get(id)! - 1);
+      if (plan !== undefined && left.get(id) === 0) await buildKeys(stoppable, piece.table, plan);
+    } catch (error) {
+      failure.abort(error);
+    }
   };
-  await lastValueFrom(from(tables).pipe(mergeMap(copyOrStop, parallel)), { defaultValue: undefined });
+  await lastValueFrom(from(pieces).pipe(mergeMap(copyOrStop, parallel)), { defaultValue: undefined });
   failure.signal.throwIfAborted();
 }
 
-/** What each shard has of the source shard's tables. */
-async function readShardProgress(migration: Migration): Promise<Map<string, TableProgress>[]> {
+function total(pieces: readonly Piece[], of: (piece: Piece) => number): number {
+  return pieces.reduce((sum, piece) => sum + of(piece), 0);
+}
+
+/** What each shard has of a source shard's tables. */
+async function readShardProgress(migration: Migration, source: SourceShard): Promise<Map<string, TableProgress>[]> {
   return await Promise.all(
     migration.shards.map(async (shard) => {
       const client = await migration.sessions.destination(shard, "journal");
       try {
-        return await readTableProgress(client, migration.progress);
+        return await readTableProgress(client, source.progress);
       } finally {
         await client.end();
       }
@@ -69,9 +94,9 @@ async function readShardProgress(migration: Migration): Promise<Map<string, Tabl
   );
 }
 
-async function copyOne(migration: Migration, table: PublishedTable, done: readonly ReadonlyMap<string, TableProgress>[], plan: SchemaPlan | undefined): Promise<void> {
-  const { pipeline, report, shards, sessions } = migration;
-  const name = displayName(table);
+async function copyPiece(migration: Migration, piece: Piece, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
+  const { report } = migration;
+  const { table } = piece;
   const id = tableId(table);
   const started = Date.now();
   const copied = done.map((shard) => shard.get(id));
@@ -79,75 +104,91 @@ async function copyOne(migration: Migration, table: PublishedTable, done: readon
   const onEach = copied.map((progress) => progress?.rows ?? 0);
   let rows = migration.route(table).kind === "omnisharded" ? Math.max(...onEach) : onEach.reduce((sum, count) => sum + count, 0);
   let bytes = 0;
-  const patience = {
+  if (copied.some((progress) => progress === undefined)) {
+    await withRetries({ ...patience(migration), what: `copy of ${displayName(table)}` }, async () => {
+      checkStopped(migration.signal);
+      await migration.lock.ensure();
+      ({ rows, bytes } = await copyMissing(migration, piece));
+    });
+  }
+  report({ type: "table-copied", ...named(migration, piece), rows, bytes, milliseconds: Date.now() - started, resumed });
+}
+
+function patience({ pipeline, signal, report }: Migration): Omit<RetryOptions, "what"> {
+  return {
     maxAttempts: pipeline.general.reshardingCopyRetryMaxAttempts,
     minDelay: pipeline.general.reshardingCopyRetryMinDelay,
     exponential: true,
-    signal: migration.signal,
+    signal,
     report,
   };
-  if (copied.some((progress) => progress === undefined)) {
-    await withRetries({ ...patience, what: `copy of ${name}` }, async () => {
-      checkStopped(migration.signal);
-      await migration.lock.ensure();
-      ({ rows, bytes } = await copyMissing(migration, table));
-    });
-  }
-  report({ type: "table-copied", table: name, rows, bytes, milliseconds: Date.now() - started, resumed });
-  if (plan === undefined) return;
-  const keyStarted = Date.now();
-  await withRetries({ ...patience, what: `keys of ${name}` }, async () => {
+}
+
+/** As events name it. */
+function named(migration: Migration, { source, table }: Piece): { readonly table: string; readonly sourceShard?: number } {
+  return { table: displayName(table), ...(migration.sources.length === 1 ? {} : { sourceShard: source.number }) };
+}
+
+/** A table's keys on every shard, once all its rows are there. */
+async function buildKeys(migration: Migration, table: PublishedTable, plan: SchemaPlan): Promise<void> {
+  const started = Date.now();
+  await withRetries({ ...patience(migration), what: `keys of ${displayName(table)}` }, async () => {
     checkStopped(migration.signal);
     await migration.lock.ensure();
     await allSettled(
-      shards.map(async (shard) => {
-        const client = await sessions.destination(shard, "schema");
+      migration.shards.map(async (shard) => {
+        const client = await migration.sessions.destination(shard, "schema");
         try {
-          await applyKeys(plan, table, client, { shard });
+          await applyKeys(plan, table, client, { shard }).catch(async (error: unknown) => {
+            if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
+            await removeDuplicates(migration, table, client);
+            await applyKeys(plan, table, client, { shard });
+          });
         } finally {
           await endQuietly(client);
         }
       }),
     );
   });
-  report({ type: "table-key-built", table: name, milliseconds: Date.now() - keyStarted });
+  migration.report({ type: "table-key-built", table: displayName(table), milliseconds: Date.now() - started });
 }
 
 /** One attempt at the shards that lack the table, as they are now: an attempt that failed may have committed on some. */
-async function copyMissing(migration: Migration, table: PublishedTable): Promise<{ rows: number; bytes: number }> {
+async function copyMissing(migration: Migration, piece: Piece): Promise<{ rows: number; bytes: number }> {
   const { report, shards, sessions, signal } = migration;
-  const purpose = `copy ${table.oid}` as const;
+  const { source, table } = piece;
+  const purpose = `copy ${source.number}.${table.oid}` as const;
   const missing = await Promise.all(
     shards.map(async (shard) => {
       const client = await sessions.destination(shard, "journal");
       try {
         await sessions.fence(client, purpose);
-        return (await readTableProgress(client, migration.progress)).get(tableId(table)) === undefined;
+        return (await readTableProgress(client, source.progress)).get(tableId(table)) === undefined;
       } finally {
         await client.end();
       }
     }),
   );
-  const name = displayName(table);
   let rows = 0;
   let bytes = 0;
-  const source = copyTable({ server: migration.source, applicationName: sessions.applicationName(purpose), table });
+  const rows$ = copyTable({ server: source.address, applicationName: sessions.applicationName(purpose), table });
   const operators = pipe(
-    decodeTuples({ columns: table.columns.length, table: name }),
+    decodeTuples({ columns: table.columns.length, table: displayName(table) }),
     tap((batch: RowBatch) => {
       rows += batch.count;
       // The five bytes of each message between the rows are not theirs.
       if (batch.count > 0) bytes += batch.ends[batch.count - 1]! - batch.starts[0]! - 5 * (batch.count - 1);
-      report({ type: "table-progress", table: name, rows, bytes, estimatedRows: table.estimatedRows });
+      report({ type: "table-progress", ...named(migration, piece), rows, bytes, estimatedRows: table.estimatedRows });
     }),
     shardRows({ table, route: migration.route(table) }),
     partitionRows(shards.length),
   );
+  const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, progress: migration.progress, exclusive: true })
+      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, progress: source.progress, exclusive })
       : undefined,
   );
-  if (missing.includes(true)) await untilDone(run(source, operators, toShards(rowPart, sinks)), signal);
+  if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);
   return { rows, bytes };
 }

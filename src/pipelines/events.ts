@@ -10,12 +10,13 @@ export type PipelineEvent =
   | { readonly type: "retry"; readonly what: string; readonly reason: string; readonly attempt: number; readonly delay: number }
   | { readonly type: "schema-statement"; readonly phase: string; readonly shard: number; readonly done: number; readonly total: number; readonly sql: string }
   | { readonly type: "copy-started"; readonly tables: number; readonly rows: number; readonly bytes: number }
-  | { readonly type: "table-progress"; readonly table: string; readonly rows: number; readonly bytes: number; readonly estimatedRows: number }
-  | { readonly type: "table-copied"; readonly table: string; readonly rows: number; readonly bytes: number; readonly milliseconds: number; readonly resumed: boolean }
+  /** `sourceShard` is given where there are several; then each brings its rows of the table. */
+  | { readonly type: "table-progress"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly estimatedRows: number }
+  | { readonly type: "table-copied"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly milliseconds: number; readonly resumed: boolean }
   | { readonly type: "table-key-built"; readonly table: string; readonly milliseconds: number }
   /** Positions of one source shard's stream; `lag` in bytes of WAL. */
   | { readonly type: "stream-progress"; readonly sourceShard: number; readonly applied: Lsn; readonly source: Lsn; readonly lag: number; readonly changes: number }
-  | { readonly type: "caught-up"; readonly position: Lsn }
+  | { readonly type: "caught-up"; readonly sourceShard: number; readonly position: Lsn }
   | { readonly type: "verify-started"; readonly tables: number; readonly position: Lsn | undefined }
   | { readonly type: "table-verified"; readonly verdict: TableVerdict };
 

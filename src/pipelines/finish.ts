@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Pipeline } from "../config/types.js";
+import { ReshardError } from "../errors.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { type JournalEntry, journalPhase, readJournal } from "../progress/journal.js";
 import { dropProgressTables, hasProgressTables } from "../progress/progress-tables.js";
@@ -47,16 +48,24 @@ export async function finishMigration({ pipeline, dropProgress }: FinishOptions)
       opened.push(client);
       clients.push(client);
     }
-    const source = await sessions.source(pipeline.from.shards[0]!.primary, "monitor");
-    opened.push(source);
+    const sources: pg.Client[] = [];
+    for (const { primary } of pipeline.from.shards) {
+      const source = await sessions.source(primary, "monitor");
+      opened.push(source);
+      sources.push(source);
+    }
     const journal = clients[0]!;
     await lock.ensure();
     const entry = (await entriesOn(journal)).find((candidate) => candidate.id === id);
     const droppedSlots: string[] = [];
     if (entry !== undefined) {
-      // The reader of a run that was killed may not have left yet.
-      await sessions.fence(source, "stream");
-      for (const slot of entry.slots) if (await dropSlot(source, slot)) droppedSlots.push(slot);
+      for (const [number, slot] of entry.slots.entries()) {
+        const source = sources[number];
+        if (source === undefined) throw sourceShardMissing(entry, number);
+        // The reader of a run that was killed may not have left yet.
+        await sessions.fence(source, "stream");
+        if (await dropSlot(source, slot)) droppedSlots.push(slot);
+      }
       await journalPhase(journal, id, FINISHED_PHASE);
     }
     const droppedProgress: string[] = [];
@@ -76,6 +85,12 @@ export async function finishMigration({ pipeline, dropProgress }: FinishOptions)
   } finally {
     await Promise.all([...opened.map(endQuietly), lock.release()]);
   }
+}
+
+function sourceShardMissing({ slots, source }: JournalEntry, number: number): ReshardError {
+  return new ReshardError("SOURCE_SHARDS_CHANGED", `This migration began with ${slots.length} source shards; [[databases]] names no shard ${number} of ${source}.`, {
+    remedy: "Give [[databases]] the shards it began with.",
+  });
 }
 
 async function entriesOn(client: pg.Client): Promise<JournalEntry[]> {

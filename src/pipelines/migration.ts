@@ -4,12 +4,11 @@ import type { Pipeline, ServerAddress } from "../config/types.js";
 import { defect, ReshardError } from "../errors.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
-import { displayName, tableId, type TableName } from "../postgres/identifiers.js";
+import { tableId, type TableName } from "../postgres/identifiers.js";
 import { reasonOf, sqlState } from "../postgres/server-errors.js";
 import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { beginJournal, type JournalEntry, readJournal } from "../progress/journal.js";
 import { createProgressTables, hasProgressTables } from "../progress/progress-tables.js";
-import type { ProgressKey } from "../progress/table-progress.js";
 import { planSchema } from "../schema/plan-schema.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
@@ -18,6 +17,7 @@ import type { Report } from "./events.js";
 import { MigrationLock } from "./migration-lock.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
 import { Sessions } from "./sessions.js";
+import { type SourceShard, sourceShards, unknownTable } from "./source-shard.js";
 
 /** A migration under way: what every stage works with. */
 export interface Migration {
@@ -30,20 +30,18 @@ export interface Migration {
   readonly lock: MigrationLock;
   /** Does something in the journal, in a session of its own: a run outlives the servers' restarts. */
   journal<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
-  /** Asks the source's catalog something, likewise. */
-  monitor<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
-  readonly source: ServerAddress;
+  /** The source's shards; from 0, at their number. */
+  readonly sources: readonly SourceShard[];
+  /** The destination's. */
   readonly shards: readonly ServerAddress[];
-  readonly facts: SourceFacts;
+  /** What is published, as it is on the first source shard. */
+  readonly tables: readonly PublishedTable[];
   /** As it was when this run began. */
   readonly entry: JournalEntry;
-  readonly slot: string;
-  readonly progress: ProgressKey;
   /** The source's schema, dumped when it is first asked for. */
   schemaPlan(): Promise<SchemaPlan>;
+  /** Where a table's rows go. */
   route(table: TableName): TableRoute;
-  /** The published table of this name; fails where it was not there when the migration began. */
-  published(table: TableName): PublishedTable;
   close(): Promise<void>;
 }
 
@@ -68,23 +66,22 @@ export function migrationId(pipeline: Pipeline): string {
  */
 export async function openMigration(options: MigrationOptions): Promise<Migration> {
   const { pipeline, report, signal } = options;
-  if (pipeline.from.shards.length > 1) {
-    throw new ReshardError("SOURCE_SHARDED", `${pipeline.from.name} has ${pipeline.from.shards.length} shards; a source of more than one shard is not supported yet.`, {
-      remedy: "Move one unsharded database.",
-    });
-  }
   if (pipeline.general.reshardingCopyFormat === "text") {
     throw new ReshardError("COPY_FORMAT_TEXT", 'resharding_copy_format = "text" is not supported yet.', { remedy: "Remove it: binary is the default." });
   }
   const id = migrationId(pipeline);
   const sessions = new Sessions(id);
-  const source = pipeline.from.shards[0]!.primary;
+  const addresses = pipeline.from.shards.map((shard) => shard.primary);
   const shards = pipeline.to.shards.map((shard) => shard.primary);
   const opened: pg.Client[] = [];
   const lock = new MigrationLock(shards[0]!, sessions, id);
   try {
-    const monitor = await sessions.source(source, "monitor");
-    opened.push(monitor);
+    const monitors: pg.Client[] = [];
+    for (const address of addresses) {
+      const client = await sessions.source(address, "monitor");
+      opened.push(client);
+      monitors.push(client);
+    }
     const destinations: pg.Client[] = [];
     for (const shard of shards) {
       const client = await sessions.destination(shard, "journal");
@@ -93,16 +90,23 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     }
     const journal = destinations[0]!;
     await lock.ensure();
-    await checkDistinctDatabases({ address: source, client: monitor }, shards.map((address, shard) => ({ address, client: destinations[shard]! })));
-    const facts = await checkSource(monitor, pipeline);
-    for (const note of facts.notes) report({ type: "note", message: note });
-    const entry = await openJournal({ ...options, id, journal, destinations, shards, facts, monitor });
+    await checkDistinctDatabases(addresses.map((address, number) => ({ address, client: monitors[number]! })), shards.map((address, shard) => ({ address, client: destinations[shard]! })));
+    const facts: SourceFacts[] = [];
+    for (const [number, address] of addresses.entries()) facts.push(await checkSource(monitors[number]!, pipeline, address));
+    const { routes, publication, notes } = facts[0]!;
+    for (const note of notes) report({ type: "note", message: note });
+    const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await once(sessions.source(addresses[number]!, "monitor"), work);
+    const sources = (slots: readonly string[]): SourceShard[] =>
+      sourceShards(pipeline, addresses.map((address, number) => ({ number, address, facts: facts[number]!, slot: slots[number]!, migration: id, monitor: monitorOf(number) })));
+    const slots = addresses.map((_, number) => slotName(pipeline.slot ?? generatedSlot(id), number));
+    // Before anything is made: it also compares the source's shards with one another.
+    sources(slots);
+    const entry = await openJournal({ ...options, id, slots, journal, destinations, shards, facts, monitors });
     // Sessions that a killed run left behind may still be writing.
     await Promise.all(destinations.map((client) => sessions.fence(client, "apply", "copy", "schema")));
-    await sessions.fence(monitor, "stream", "copy", "verify");
+    await Promise.all(monitors.map((client) => sessions.fence(client, "stream", "copy", "verify")));
     await Promise.all(opened.map(endQuietly));
     let plan: Promise<SchemaPlan> | undefined;
-    const tables = new Map(facts.publication.tables.map((table) => [tableId(table), table]));
     return {
       id,
       pipeline,
@@ -111,23 +115,15 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
       sessions,
       lock,
       journal: async (work) => await once(sessions.destination(shards[0]!, "journal"), work),
-      monitor: async (work) => await once(sessions.source(source, "monitor"), work),
-      source,
+      sources: sources(entry.slots),
       shards,
-      facts,
+      tables: publication.tables,
       entry,
-      slot: entry.slots[0]!,
-      progress: { migration: id, sourceShard: 0 },
-      schemaPlan: () => (plan ??= loadPlan(pipeline, source, report)),
+      schemaPlan: () => (plan ??= loadPlan(pipeline, addresses[0]!, report)),
       route(table) {
-        const route = facts.routes.get(tableId(table));
+        const route = routes.get(tableId(table));
         if (route === undefined) throw unknownTable(table);
         return route;
-      },
-      published(table) {
-        const found = tables.get(tableId(table));
-        if (found === undefined) throw unknownTable(table);
-        return found;
       },
       async close() {
         await lock.release();
@@ -159,17 +155,23 @@ interface OpenJournal extends MigrationOptions {
   readonly journal: pg.Client;
   readonly destinations: readonly pg.Client[];
   readonly shards: readonly ServerAddress[];
-  readonly facts: SourceFacts;
-  readonly monitor: pg.Client;
+  /** Of each source shard: the slot that a new migration gets, what it is like, and a session. */
+  readonly slots: readonly string[];
+  readonly facts: readonly SourceFacts[];
+  readonly monitors: readonly pg.Client[];
 }
 
 async function openJournal(options: OpenJournal): Promise<JournalEntry> {
-  const { id, pipeline, journal, destinations, shards, facts, monitor, filledElsewhere, compareOnly } = options;
+  const { id, pipeline, slots, journal, destinations, shards, facts, monitors, filledElsewhere, compareOnly } = options;
   const known = (await hasProgressTables(journal)) ? (await readJournal(journal)).find((entry) => entry.id === id) : undefined;
   if (known !== undefined) {
-    const asked = pipeline.slot === undefined ? undefined : slotName(pipeline.slot);
-    if (asked !== undefined && asked !== known.slots[0]) {
-      throw new ReshardError("SLOT_DIFFERS", `This migration began with the slot ${known.slots[0]!}, not ${asked}.`, {
+    if (known.slots.length !== slots.length) {
+      throw new ReshardError("SOURCE_SHARDS_CHANGED", `This migration began with ${known.slots.length} source shards; ${pipeline.from.name} has ${slots.length} now.`, {
+        remedy: "Give [[databases]] the shards it began with.",
+      });
+    }
+    if (pipeline.slot !== undefined && slots.join() !== known.slots.join()) {
+      throw new ReshardError("SLOT_DIFFERS", `This migration began with the slot ${known.slots.join(", ")}, not ${slots.join(", ")}.`, {
         remedy: "Leave out --replication-slot, or name the slot it began with.",
       });
     }
@@ -177,28 +179,34 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
     await createBookkeeping(destinations, shards);
     return known;
   }
-  const slots = [slotName(pipeline.slot ?? generatedSlot(id))];
   const fresh = { id, source: pipeline.from.name, destination: pipeline.to.name, publication: pipeline.publication, slots };
   if (compareOnly === true) return { ...fresh, finishedStages: [], phase: "none", startedAt: new Date(), updatedAt: new Date() };
   if (filledElsewhere !== true) {
-    await Promise.all(destinations.map((client, shard) => checkDestinationEmpty(client, displayAddress(shards[shard]!), facts.publication)));
-    const existing = await monitor.query("SELECT FROM pg_replication_slots WHERE slot_name = ANY ($1)", [slots]);
-    if (existing.rowCount !== 0) {
-      throw new ReshardError("SLOT_EXISTS", `The source has a slot ${slots[0]!} already, of a migration whose journal is gone or of somebody else.`, {
-        remedy: `If nobody needs it, run on the source: SELECT pg_drop_replication_slot('${slots[0]!}'); or name another with --replication-slot.`,
-      });
-    }
-    if (facts.freeSlots < 2) {
-      throw new ReshardError("NO_FREE_SLOT", `The source has ${facts.freeSlots} replication slots or senders left; at least 2 are needed, one to stream and one for each table copied at a time.`, {
-        remedy: "Raise max_replication_slots and max_wal_senders on the source (a restart), or drop slots that nobody needs.",
-      });
-    }
+    await Promise.all(destinations.map((client, shard) => checkDestinationEmpty(client, displayAddress(shards[shard]!), facts[0]!.publication)));
+    for (const [number, monitor] of monitors.entries()) await checkSlotRoom(monitor, displayAddress(pipeline.from.shards[number]!.primary), slots[number]!, facts[number]!);
   }
   await createBookkeeping(destinations, shards);
   await beginJournal(journal, fresh);
   const begun = (await readJournal(journal)).find((entry) => entry.id === id);
   if (begun === undefined) throw defect("the journal's new entry is not there");
   return begun;
+}
+
+/** Nobody has the slot that is to be made, and there is room for it and for a table's. */
+async function checkSlotRoom(monitor: pg.Client, server: string, slot: string, { freeSlots }: SourceFacts): Promise<void> {
+  const existing = await monitor.query("SELECT FROM pg_replication_slots WHERE slot_name = $1", [slot]);
+  if (existing.rowCount !== 0) {
+    throw new ReshardError("SLOT_EXISTS", `${server} has a slot ${slot} already, of a migration whose journal is gone or of somebody else.`, {
+      place: { server },
+      remedy: `If nobody needs it, run on the source: SELECT pg_drop_replication_slot('${slot}'); or name another with --replication-slot.`,
+    });
+  }
+  if (freeSlots < 2) {
+    throw new ReshardError("NO_FREE_SLOT", `${server} has ${freeSlots} replication slots or senders left; at least 2 are needed, one to stream and one for each table copied at a time.`, {
+      place: { server },
+      remedy: "Raise max_replication_slots and max_wal_senders on the source (a restart), or drop slots that nobody needs.",
+    });
+  }
 }
 
 /** On all shards, or where one refuses on none. */
@@ -219,19 +227,12 @@ async function createBookkeeping(destinations: readonly pg.Client[], shards: rea
   for (const client of destinations) await client.query("COMMIT");
 }
 
-/** One source shard: the base name and its number. */
-function slotName(base: string): string {
-  return `${base}_0`;
+/** The base name and the source shard's number. */
+export function slotName(base: string, sourceShard: number): string {
+  return `${base}_${sourceShard}`;
 }
 
 /** Slot names allow lower-case letters, digits and underscores only. */
 function generatedSlot(id: string): string {
   return `reshard_${createHash("sha256").update(id).digest("hex").slice(0, 12)}`;
-}
-
-function unknownTable(table: TableName): ReshardError {
-  return new ReshardError("TABLE_UNKNOWN", `${displayName(table)} was added to the publication after this run began.`, {
-    remedy: "Create it on every shard and start again: the stream goes on at this change.",
-    place: { table: displayName(table) },
-  });
 }

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { Pipeline } from "../config/types.js";
+import type { Pipeline, ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { checkReplicaIdentities, type Publication, readPublication, readServerVersion } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
@@ -22,9 +22,9 @@ export interface SourceFacts {
   readonly notes: readonly string[];
 }
 
-/** Reads and checks all that has to be right on the source before anything is made anywhere. */
-export async function checkSource(client: pg.Client, pipeline: Pipeline): Promise<SourceFacts> {
-  const server = displayAddress(pipeline.from.shards[0]!.primary);
+/** Reads and checks all that has to be right on a shard of the source before anything is made anywhere. */
+export async function checkSource(client: pg.Client, pipeline: Pipeline, address: ServerAddress): Promise<SourceFacts> {
+  const server = displayAddress(address);
   const place = { server };
   const version = await readServerVersion(client);
   if (version < OLDEST_VERSION) {
@@ -49,9 +49,9 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline): Promis
     });
   }
   if (!facts.may_replicate) {
-    throw new ReshardError("REPLICATION_PRIVILEGE", `${server}: user "${pipeline.from.shards[0]!.primary.user}" may not use replication.`, {
+    throw new ReshardError("REPLICATION_PRIVILEGE", `${server}: user "${address.user}" may not use replication.`, {
       place,
-      remedy: `ALTER ROLE ${client.escapeIdentifier(pipeline.from.shards[0]!.primary.user)} REPLICATION;`,
+      remedy: `ALTER ROLE ${client.escapeIdentifier(address.user)} REPLICATION;`,
     });
   }
   const publication = await readPublication(client, pipeline.publication);
@@ -69,7 +69,7 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline): Promis
 }
 
 /** A table as routing sees it: partitions go by the name of the topmost table. */
-function routedTable(table: Publication["tables"][number]): RoutedTable {
+export function routedTable(table: Publication["tables"][number]): RoutedTable {
   return { ...table.root, columns: table.columns.map((column) => ({ name: column.name, type: column.baseType })) };
 }
 

@@ -4,8 +4,8 @@ import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
 
-/** What a session is for; part of its application_name, so that those of a dead run can be found. */
-export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}` | "apply" | "stream" | "lookup" | "verify";
+/** What a session is for, with the number of the source shard where one shard has sessions of several; part of its application_name, so that those of a dead run can be found. */
+export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}.${number}` | `apply ${number}` | "stream" | "lookup" | "whereabouts" | "verify";
 
 /** Opens the sessions of one migration, each named for what it does. */
 export class Sessions {
@@ -69,7 +69,7 @@ export class Sessions {
    * Ends sessions that a former attempt left behind on a server (one killed, or cut off by the network, may still be
    * writing) and waits until they are gone. After that nothing but this run changes what progress says.
    */
-  async fence(client: pg.Client, ...purposes: readonly (SessionPurpose | "copy")[]): Promise<void> {
+  async fence(client: pg.Client, ...purposes: readonly (SessionPurpose | "copy" | "apply")[]): Promise<void> {
     const deadline = Date.now() + FENCE_MILLISECONDS;
     for (;;) {
       const { rows } = await client.query<{ pid: number }>(

@@ -1,9 +1,10 @@
 import type pg from "pg";
 import { ReshardError } from "../errors.js";
-import { endQuietly } from "../postgres/connection.js";
+import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { quoteIdentifier } from "../postgres/identifiers.js";
 import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
 import type { Migration } from "./migration.js";
+import type { SourceShard } from "./source-shard.js";
 
 /** A replication slot as pg_replication_slots shows it. */
 export interface SlotState {
@@ -37,24 +38,24 @@ export async function readSlot(client: pg.Client, name: string): Promise<SlotSta
  * Makes the permanent slot, before the first table is copied: from here on the source keeps every change. A slot that is
  * gone while rows are on the shards already cannot be made again: changes in between would be missing.
  *
- * @param begun something of the migration is on the shards already
+ * @param begun something of this source shard is on the shards already
  */
-export async function ensureSlot(migration: Migration, begun: boolean): Promise<void> {
-  const slot = await migration.monitor((client) => readSlot(client, migration.slot));
+export async function ensureSlot(migration: Migration, source: SourceShard, begun: boolean): Promise<void> {
+  const slot = await source.monitor((client) => readSlot(client, source.slot));
   if (slot?.walStatus === "lost") {
-    throw new ReshardError("SLOT_LOST", `The source has thrown away WAL that the slot ${migration.slot} still needed (max_slot_wal_keep_size).`, {
+    throw new ReshardError("SLOT_LOST", `${displayAddress(source.address)} has thrown away WAL that the slot ${source.slot} still needed (max_slot_wal_keep_size).`, {
       remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination, raise max_slot_wal_keep_size and start anew.",
     });
   }
   if (slot !== undefined) return;
   if (begun) {
-    throw new ReshardError("SLOT_MISSING", `The slot ${migration.slot} is not on the source any more, and the changes it kept are gone with it${migration.entry.phase === "finished" ? ": this migration was finished" : ""}.`, {
+    throw new ReshardError("SLOT_MISSING", `The slot ${source.slot} is not on ${displayAddress(source.address)} any more, and the changes it kept are gone with it${migration.entry.phase === "finished" ? ": this migration was finished" : ""}.`, {
       remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination and start anew.",
     });
   }
-  const client = await migration.sessions.source(migration.source, "stream", { replication: true });
+  const client = await migration.sessions.source(source.address, "stream", { replication: true });
   try {
-    await client.query(`CREATE_REPLICATION_SLOT ${quoteIdentifier(migration.slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')`);
+    await client.query(`CREATE_REPLICATION_SLOT ${quoteIdentifier(source.slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')`);
   } finally {
     await endQuietly(client);
   }

@@ -20,11 +20,11 @@ export interface ShardStatus {
   readonly tablesCopied: number;
   /** Rows of those tables when they were copied. */
   readonly rowsCopied: number;
-  /** All changes before it are here; undefined before the first. */
-  readonly applied: Lsn | undefined;
+  /** By source shard: all its changes before this are here; undefined before the first. */
+  readonly applied: readonly (Lsn | undefined)[];
 }
 
-/** What the source says of a migration. */
+/** What a shard of the source says of a migration. */
 export interface SourceStatus {
   /** `host:port/database`. */
   readonly server: string;
@@ -42,8 +42,8 @@ export interface MigrationStatus {
   /** A process holds the migration's lock. */
   readonly running: boolean;
   readonly shards: readonly ShardStatus[];
-  /** Undefined where the migration is from another database than the pipeline's. */
-  readonly source: SourceStatus | undefined;
+  /** By source shard; empty where the migration is from another database than the pipeline's. */
+  readonly sources: readonly SourceStatus[];
 }
 
 /**
@@ -65,9 +65,13 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
       opened.push(client);
       clients.push(client);
     }
-    const server = pipeline.from.shards[0]!.primary;
-    const source = await sessions.source(server, "monitor");
-    opened.push(source);
+    const servers = pipeline.from.shards.map(({ primary }) => primary);
+    const sources: pg.Client[] = [];
+    for (const server of servers) {
+      const source = await sessions.source(server, "monitor");
+      opened.push(source);
+      sources.push(source);
+    }
     const statuses: MigrationStatus[] = [];
     for (const entry of entries) {
       const own = await Promise.all(clients.map((client, shard) => shardStatus(client, shards[shard]!, entry)));
@@ -75,7 +79,7 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
         entry,
         running: await isRunning(journal, entry.id),
         shards: own,
-        source: entry.source === pipeline.from.name ? await sourceStatus(source, server, entry, own) : undefined,
+        sources: entry.source === pipeline.from.name ? await Promise.all(sources.slice(0, entry.slots.length).map((source, number) => sourceStatus(source, servers[number]!, number, entry, own))) : [],
       });
     }
     return statuses;
@@ -87,20 +91,24 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
 async function shardStatus(client: pg.Client, address: ServerAddress, entry: JournalEntry): Promise<ShardStatus> {
   const server = displayAddress(address);
   // A run that was killed as it began has not made the tables everywhere.
-  if (!(await hasProgressTables(client))) return { server, tablesCopied: 0, rowsCopied: 0, applied: undefined };
-  const key = { migration: entry.id, sourceShard: 0 };
-  const tables = await readTableProgress(client, key);
-  const applied = await readStreamProgress(client, key);
-  return {
-    server,
-    tablesCopied: tables.size,
-    rowsCopied: [...tables.values()].reduce((sum, { rows }) => sum + rows, 0),
-    applied: applied === 0n ? undefined : applied,
-  };
+  if (!(await hasProgressTables(client))) return { server, tablesCopied: 0, rowsCopied: 0, applied: entry.slots.map(() => undefined) };
+  let rowsCopied = 0;
+  const copiedFrom = new Map<string, number>();
+  const applied: (Lsn | undefined)[] = [];
+  for (const sourceShard of entry.slots.keys()) {
+    const key = { migration: entry.id, sourceShard };
+    for (const [table, { rows }] of await readTableProgress(client, key)) {
+      rowsCopied += rows;
+      copiedFrom.set(table, (copiedFrom.get(table) ?? 0) + 1);
+    }
+    const position = await readStreamProgress(client, key);
+    applied.push(position === 0n ? undefined : position);
+  }
+  return { server, tablesCopied: copiedFrom.size, rowsCopied, applied };
 }
 
-async function sourceStatus(client: pg.Client, address: ServerAddress, entry: JournalEntry, shards: readonly ShardStatus[]): Promise<SourceStatus> {
-  const slot = entry.slots[0]!;
+async function sourceStatus(client: pg.Client, address: ServerAddress, number: number, entry: JournalEntry, shards: readonly ShardStatus[]): Promise<SourceStatus> {
+  const slot = entry.slots[number]!;
   const slotState = await readSlot(client, slot);
   const tables = await readPublication(client, entry.publication).then(
     (publication) => publication.tables.length,
@@ -109,12 +117,12 @@ async function sourceStatus(client: pg.Client, address: ServerAddress, entry: Jo
       throw error;
     },
   );
-  return { server: displayAddress(address), tables, slot, slotState, lag: slotState === undefined ? undefined : lagOf(await sourcePosition(client), shards, slotState) };
+  return { server: displayAddress(address), tables, slot, slotState, lag: slotState === undefined ? undefined : lagOf(await sourcePosition(client), shards.map(({ applied }) => applied[number]), slotState) };
 }
 
 /** A shard to which nothing was streamed yet is where the slot is: there its stream begins. */
-export function lagOf(position: Lsn, shards: readonly Pick<ShardStatus, "applied">[], slot: Pick<SlotState, "confirmed">): number | undefined {
-  const positions = shards.map(({ applied }) => applied ?? slot.confirmed);
+export function lagOf(position: Lsn, shards: readonly (Lsn | undefined)[], slot: Pick<SlotState, "confirmed">): number | undefined {
+  const positions = shards.map((applied) => applied ?? slot.confirmed);
   if (positions.some((applied) => applied === undefined)) return undefined;
   return Number(position - positions.reduce<Lsn>((least, applied) => minLsn(least, applied!), position));
 }

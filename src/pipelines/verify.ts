@@ -10,11 +10,18 @@ import type { Migration } from "./migration.js";
 import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
 import { readSlot } from "./slot.js";
-import { exportSnapshot, joinSnapshot } from "./snapshot.js";
-import type { TableVerdict } from "./table-verdict.js";
+import { exportSnapshot, joinSnapshot, type Snapshot } from "./snapshot.js";
+import type { SourceShard } from "./source-shard.js";
+import { isSound, type TableVerdict } from "./table-verdict.js";
 
-/** Tables compared at a time; each is read on the source and on every shard at once. */
+/** Tables compared at a time; each is read on the source's shards and on the destination's at once. */
 const PARALLEL_TABLES = 2;
+/**
+ * Moments at which a table is compared before a difference is believed. A table that is truncated meanwhile is empty in
+ * older snapshots too (manual, "MVCC Caveats"); and snapshots of several source shards are not of one moment, so that a
+ * row which was moved between them may be in both.
+ */
+const MOMENTS = 3;
 
 interface Sum {
   readonly rows: number;
@@ -22,83 +29,117 @@ interface Sum {
 }
 
 /**
- * Compares source and shards table by table. Writers need not pause: a snapshot of the source is taken at a known
- * position, the shards are brought exactly there from the migration's slot, and the two are compared while the changes
- * that come later wait in the slot. Without a slot the two are compared as they are.
+ * Compares source and shards table by table. Writers need not pause: a snapshot of each source shard is taken at a known
+ * position, the shards are brought exactly there from the migration's slots, and the two are compared while the changes
+ * that come later wait in the slots. Without a slot the two are compared as they are.
  */
 export async function verify(migration: Migration): Promise<TableVerdict[]> {
-  const { sessions, source, shards, facts, report, signal } = migration;
+  const { report } = migration;
+  const verdicts: TableVerdict[] = [];
+  let tables = migration.tables;
+  for (let moment = 1; tables.length > 0; moment++) {
+    const again: PublishedTable[] = [];
+    await compareNow(migration, tables, moment === 1, (table, verdict, atPosition) => {
+      if (moment < MOMENTS && atPosition && !isSound(verdict)) {
+        again.push(table);
+        return;
+      }
+      verdicts.push(verdict);
+      report({ type: "table-verified", verdict });
+    });
+    tables = again;
+  }
+  return verdicts.sort((a, b) => (a.table < b.table ? -1 : 1));
+}
+
+/** Compares tables at one moment. */
+async function compareNow(migration: Migration, tables: readonly PublishedTable[], first: boolean, found: (table: PublishedTable, verdict: TableVerdict, atPosition: boolean) => void): Promise<void> {
+  const { sources, report, signal } = migration;
   checkStopped(signal);
-  const slot = await migration.monitor((client) => readSlot(client, migration.slot));
-  const exporter = await sessions.source(source, "verify", { replication: true });
-  const opened: pg.Client[] = [exporter];
+  const slots = await Promise.all(sources.map((source) => source.monitor((client) => readSlot(client, source.slot))));
+  const opened: pg.Client[] = [];
   try {
-    const snapshot = slot === undefined ? undefined : await exportSnapshot(exporter);
-    const tables = facts.publication.tables;
-    // The snapshot has to be taken up before the first wait; it lives as long as one session is in it.
-    const readers = await Promise.all(Array.from({ length: PARALLEL_TABLES }, async () => {
-      const client = await sessions.source(source, "verify");
-      opened.push(client);
-      await joinSnapshot(client, snapshot?.name);
-      return client;
-    }));
-    if (snapshot === undefined) {
+    // The snapshots have to be taken up before the first wait; each lives as long as one session is in it.
+    const joined = await Promise.all(sources.map((source) => readersOf(migration, source, !slots.includes(undefined), opened)));
+    const snapshots = joined.flatMap(({ snapshot }) => snapshot ?? []);
+    if (snapshots.length === 0) {
       report({ type: "note", message: "There is no slot: source and shards are compared as they are now, and writes in between show as differences." });
-    } else if (!(await replicate(migration, { kind: "position", position: snapshot.position, snapshot: snapshot.name })) || signal.aborted) throw interrupted();
-    report({ type: "verify-started", tables: tables.length, position: snapshot?.position });
-    const checker = await shardVersions(migration);
-    const verdicts = await lastValueFrom(
+    } else if (!(await replicate(migration, { kind: "snapshots", snapshots })) || signal.aborted) throw interrupted();
+    if (first) report({ type: "verify-started", tables: tables.length, position: snapshots[0]?.position });
+    const sameMajor = await isOneMajor(migration);
+    const free = Array.from({ length: PARALLEL_TABLES }, (_, place) => joined.map(({ readers }) => readers[place]!));
+    await lastValueFrom(
       from([...tables].sort((a, b) => b.bytes - a.bytes)).pipe(
         mergeMap(async (table) => {
           checkStopped(signal);
-          const reader = readers.pop()!;
+          const readers = free.pop()!;
           try {
-            const verdict = await compare(migration, table, reader, shards, checker);
-            report({ type: "table-verified", verdict });
-            return verdict;
+            found(table, await compare(migration, table, readers, sameMajor), snapshots.length > 0);
           } finally {
-            readers.push(reader);
+            free.push(readers);
           }
         }, PARALLEL_TABLES),
         toArray(),
       ),
     );
-    return verdicts.sort((a, b) => (a.table < b.table ? -1 : 1));
   } finally {
     await Promise.all(opened.map(endQuietly));
   }
 }
 
-/** True where all servers are of one major version. */
-async function shardVersions(migration: Migration): Promise<boolean> {
-  const major = Math.floor(migration.facts.version / 10000);
-  const versions = await Promise.all(migration.shards.map((shard) => onShard(migration, shard, readServerVersion)));
-  return versions.every((version) => Math.floor(version / 10000) === major);
+/** Sessions on a source shard that all see it as it is at one position, or as it is now. */
+async function readersOf(migration: Migration, source: SourceShard, atPosition: boolean, opened: pg.Client[]): Promise<{ readonly snapshot: Snapshot | undefined; readonly readers: readonly pg.Client[] }> {
+  const { sessions } = migration;
+  const exporter = await sessions.source(source.address, "verify", { replication: true });
+  opened.push(exporter);
+  const snapshot = atPosition ? await exportSnapshot(exporter) : undefined;
+  const readers = await Promise.all(Array.from({ length: PARALLEL_TABLES }, async () => {
+    const client = await sessions.source(source.address, "verify");
+    opened.push(client);
+    await joinSnapshot(client, snapshot?.name);
+    return client;
+  }));
+  return { snapshot, readers };
 }
 
-async function compare(migration: Migration, table: PublishedTable, source: pg.Client, shards: readonly ServerAddress[], sameMajor: boolean): Promise<TableVerdict> {
+/** True where all servers are of one major version. */
+async function isOneMajor(migration: Migration): Promise<boolean> {
+  const onShards = await Promise.all(migration.shards.map((shard) => onShard(migration, shard, readServerVersion)));
+  return new Set([...migration.sources.map(({ version }) => version), ...onShards].map((version) => Math.floor(version / 10000))).size === 1;
+}
+
+/** @param readers a session on each source shard */
+async function compare(migration: Migration, table: PublishedTable, readers: readonly pg.Client[], sameMajor: boolean): Promise<TableVerdict> {
+  const { sources, shards } = migration;
   const route = migration.route(table);
-  const [expected, ...found] = await Promise.all([
-    readSum(source, checksumStatement(table, { sameMajor, where: table.rowFilter })),
-    ...shards.map((shard, index) =>
+  const takers = sources.filter((source) => source.takes(table));
+  const [there, found] = await Promise.all([
+    Promise.all(takers.map((source) => readSum(readers[source.number]!, checksumStatement(source.published(table), { sameMajor, where: source.published(table).rowFilter })))),
+    Promise.all(shards.map((shard, index) =>
       onShard(migration, shard, async (client) => ({
         ...(await readSum(client, checksumStatement(table, { sameMajor }))),
         misplaced: await misplacedRows(client, table, route, index),
       })),
-    ),
+    )),
   ]);
-  const equal =
-    route.kind === "omnisharded"
-      ? found.every((shard) => shard.rows === expected.rows && shard.checksum === expected.checksum)
-      : found.reduce((sum, shard) => sum + shard.rows, 0) === expected.rows && found.reduce((sum, shard) => sum + shard.checksum, 0n) === expected.checksum;
+  const expected = sum(there);
+  const equal = route.kind === "omnisharded" ? found.every((shard) => isEqual(shard, expected)) : isEqual(sum(found), expected);
   return {
     table: displayName(table),
     sharding: route.kind === "key" ? `key ${route.column}` : route.kind === "fixed" ? `shard ${route.shard}` : "omnisharded",
     sourceRows: expected.rows,
     shardRows: found.map((shard) => shard.rows),
     equal,
-    misplaced: found.reduce((sum, shard) => sum + shard.misplaced, 0),
+    misplaced: found.reduce((misplaced, shard) => misplaced + shard.misplaced, 0),
   };
+}
+
+function sum(parts: readonly Sum[]): Sum {
+  return parts.reduce((total, part) => ({ rows: total.rows + part.rows, checksum: total.checksum + part.checksum }), { rows: 0, checksum: 0n });
+}
+
+function isEqual(a: Sum, b: Sum): boolean {
+  return a.rows === b.rows && a.checksum === b.checksum;
 }
 
 async function readSum(client: pg.Client, statement: string): Promise<Sum> {

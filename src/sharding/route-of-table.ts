@@ -40,7 +40,7 @@ export function routeOfTable(table: RoutedTable, rules: ShardingRules, shards: n
   const rule = ruleOfTable(table, rules.tables);
   if (rule !== undefined) {
     checkColumn(table, rule);
-    return { kind: "key", column: rule.column, shardOf: keyRouter(rule, shards) };
+    return { kind: "key", column: rule.column, dataType: rule.dataType, shardOf: keyRouter(rule, shards) };
   }
   const schema = rules.schemas.find(({ name }) => name === table.schema) ?? rules.schemas.find(({ name }) => name === undefined);
   if (schema === undefined || schema.all === true) return { kind: "omnisharded" };

@@ -1,9 +1,13 @@
+import type { KeyType } from "../config/types.js";
+
 /** The key is NULL: no shard, unless a default takes it. */
 export const NULL_KEY = -1;
 /** No rule covers the key's value. */
 export const UNCOVERED_KEY = -2;
 /** Not one shard but each of them (omnisharded tables, changes whose shard is not known). */
 export const EVERY_SHARD = -3;
+/** None of them: not taken from this source shard. */
+export const NO_SHARD = -4;
 
 /**
  * The shard (from 0) of a key in PostgreSQL's binary send format, or `NULL_KEY` or `UNCOVERED_KEY`.
@@ -18,4 +22,4 @@ export type TableRoute =
   /** All rows on one shard (a rule on its schema). */
   | { readonly kind: "fixed"; readonly shard: number }
   /** By a column's value. */
-  | { readonly kind: "key"; readonly column: string; readonly shardOf: ShardOfKey };
+  | { readonly kind: "key"; readonly column: string; readonly dataType: KeyType; readonly shardOf: ShardOfKey };

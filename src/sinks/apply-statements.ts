@@ -1,4 +1,5 @@
 import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
+import type { Ownership } from "./ownership.js";
 import type { TargetColumn, TargetTable } from "./target-table.js";
 
 /*
@@ -23,8 +24,46 @@ export function canBeCopied(target: TargetTable): boolean {
 
 /** Puts the rows of `$1` in, over those with the same key. */
 export function upsertStatement(target: TargetTable): string {
+  return `${insertStatement(target)}${replacesRows(target) ? "" : onConflict(target)}`;
+}
+
+/** Puts the rows of `$1` in; one with the same key is an error. */
+export function insertStatement(target: TargetTable): string {
   const values = writtenColumns(target).map((index) => value(target.columns[index]!, index)).join(", ");
-  return `INSERT INTO ${qualifiedName(target.table)} (${columnList(target)}) OVERRIDING SYSTEM VALUE SELECT ${values} FROM ${rows(target)}${replacesRows(target) ? "" : onConflict(target)}`;
+  return `INSERT INTO ${qualifiedName(target.table)} (${columnList(target)}) OVERRIDING SYSTEM VALUE SELECT ${values} FROM ${rows(target)}`;
+}
+
+/**
+ * Locks the rows whose key is in `$1`, and returns their places (from 1) with the value of a column, in binary form, as
+ * bytea `owner`.
+ */
+export function ownersStatement(target: TargetTable, column: OwnerColumn): string {
+  return `SELECT d.ordinality::int4 AS place, ${sent(column)} AS owner FROM ${only(target)} AS t, ${rows(target, " WITH ORDINALITY")} WHERE ${keyMatch(target)} FOR UPDATE OF t`;
+}
+
+/** Every row's partition and ctid, and the value of a column as `owner`. */
+export function ownKeysStatement(target: TargetTable, column: OwnerColumn): string {
+  return `SELECT t.tableoid::int8::text AS partition, t.ctid::text AS place, ${sent(column)} AS owner FROM ${only(target)} AS t`;
+}
+
+/** Removes the rows with these partitions and ctids. */
+export function deleteOwnStatement(target: TargetTable): string {
+  return `DELETE FROM ${only(target)} AS t USING unnest($1::text[], $2::text[]) AS d (partition, place) WHERE t.tableoid = d.partition::int8::oid AND t.ctid = d.place::tid`;
+}
+
+type OwnerColumn = NonNullable<Ownership["column"]>;
+
+/** A sharding key as its type's send function gives it, and as routing reads it. */
+function sent({ name, dataType }: OwnerColumn): string {
+  const column = `t.${quoteIdentifier(name)}`;
+  switch (dataType) {
+    case "bigint":
+      return `int8send(${column}::int8)`;
+    case "uuid":
+      return `uuid_send(${column}::uuid)`;
+    case "varchar":
+      return `textsend(${column}::text)`;
+  }
 }
 
 /** True where an upsert has to delete first: a column GENERATED ALWAYS AS IDENTITY can be inserted but not set. */

@@ -11,12 +11,13 @@ import { sqlState } from "../postgres/server-errors.js";
 import { writeStreamProgress } from "../progress/stream-progress.js";
 import type { ProgressKey } from "../progress/table-progress.js";
 import {
-  canBeCopied, changeKeyStatement, copyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement, writtenColumns,
+  changeKeyStatement, copyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement,
 } from "./apply-statements.js";
 import { copyIn } from "../postgres/copy-in.js";
 import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply-transaction.js";
-import { encodeCopyRows } from "./copy-rows.js";
-import { encodeRowArray } from "./row-array.js";
+import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-owned-step.js";
+import type { Ownership } from "./ownership.js";
+import { copies, EncodedRows } from "./encoded-rows.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
 export interface ApplyToShardOptions {
@@ -30,6 +31,8 @@ export interface ApplyToShardOptions {
    * key. Rows that the source does not have any more are left out; the stream will tell what became of them.
    */
   readonly completeFromSource: (rows: RowSet, places: readonly number[]) => Promise<RowSet>;
+  /** Where several source shards bring rows of a relation: which are whose. */
+  readonly ownershipOf?: (relation: PgoutputRelation) => Ownership | undefined;
 }
 
 /**
@@ -56,16 +59,12 @@ export function applyToShard(options: ApplyToShardOptions): Sink<StepBatch, Lsn>
 /** unique_violation and exclusion_violation: what folding can run into where the source did not. */
 const CONFLICTS = new Set(["23505", "23P01"]);
 
-/** Fewer new rows than these go by a prepared statement, which begins sooner. */
-const COPY_ROWS = 16;
-
 class ApplySession {
   readonly #options: ApplyToShardOptions;
   readonly #targets = new WeakMap<PgoutputRelation, TargetTable>();
   /** By the relation's OID: the source sends a Relation message again whenever its caches were emptied. */
   readonly #newest = new Map<number, { readonly relation: PgoutputRelation; readonly generation: number }>();
-  readonly #arrays = new WeakMap<RowSet, Buffer>();
-  readonly #copyDatas = new WeakMap<RowSet, Buffer>();
+  readonly #encoded = new EncodedRows();
   readonly #statementNames = new Map<string, string>();
   readonly #transaction = new ApplyTransaction();
   #newestArrived = -1;
@@ -91,8 +90,8 @@ class ApplySession {
       if (step.kind === "truncate" || step.kind === "change-key") return;
       const target = this.#targets.get(step.rows.relation);
       if (target === undefined) return;
-      if (step.kind === "upsert" && step.before === "absent" && copies(target, step.rows)) this.#copyData(target, step.rows);
-      else this.#array(target, step.rows);
+      if (step.kind === "upsert" && step.before === "absent" && copies(target, step.rows)) this.#encoded.copyData(target, step.rows);
+      else this.#encoded.array(target, step.rows);
     }
   }
 
@@ -121,7 +120,13 @@ class ApplySession {
         let sent: Promise<unknown>[] = [...this.#released, client.query(command.begin ? "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch" : "SAVEPOINT batch")];
         try {
           for (const group of command.groups) {
-            sent.push(...group.map((step) => this.#step(client, step, command.assumeNew)));
+            if (group.some((step) => this.#contested(step) !== undefined)) {
+              // These ask before they write: one after the other, lest a row is written in between.
+              await inOrder(sent);
+              sent = [];
+              await takeTurn(client, this.#options.progress.migration);
+              for (const step of group) await this.#step(client, step, command.assumeNew);
+            } else sent.push(...group.map((step) => this.#step(client, step, command.assumeNew)));
             await inOrder(sent);
             sent = [];
           }
@@ -135,6 +140,7 @@ class ApplySession {
         break;
       }
       case "apply-one-by-one":
+        if (command.steps.some((step) => this.#contested(step) !== undefined)) await takeTurn(client, this.#options.progress.migration);
         for (const step of command.steps) await this.#step(client, step, false);
         break;
       case "commit":
@@ -165,16 +171,24 @@ class ApplySession {
 
   async #step(client: pg.Client, step: ApplyStep, assumeNew: boolean): Promise<void> {
     if (step.kind === "truncate") {
-      const targets = step.relations.map((relation) => this.#target(relation));
+      const shared = step.relations.filter((relation) => this.#options.ownershipOf?.(relation) !== undefined);
+      for (const relation of shared) await this.#truncateOwn(client, relation);
+      const targets = step.relations.filter((relation) => !shared.includes(relation)).map((relation) => this.#target(relation));
+      if (targets.length === 0) return;
       const { rows } = await client.query<{ referenced: boolean }>(REFERENCED_FROM_ELSEWHERE, [targets.map(({ table }) => qualifiedName(table))]);
       if (rows[0]!.referenced) for (const target of targets) await client.query(emptyStatement(target));
       else await client.query(truncateStatement(targets, step.restartIdentity));
       return;
     }
     const target = this.#target(step.rows.relation);
+    const ownership = this.#contested(step);
+    if (ownership !== undefined) {
+      await applyOwnedStep(this.#ownedRun(client, target), target, step, ownership);
+      return;
+    }
     switch (step.kind) {
       case "delete":
-        await this.#execute(client, target, deleteStatement(target), [this.#array(target, step.rows)]);
+        await this.#execute(client, target, deleteStatement(target), [this.#encoded.array(target, step.rows)]);
         break;
       case "upsert":
         if (step.before === "present") {
@@ -183,12 +197,12 @@ class ApplySession {
         break;
       case "change-key":
         await this.#execute(client, target, changeKeyStatement(target, step.columns), [
-          this.#array(target, step.oldKey),
-          this.#array(target, step.rows),
+          this.#encoded.array(target, step.oldKey),
+          this.#encoded.array(target, step.rows),
         ]);
         break;
       case "update": {
-        const result = await this.#execute(client, target, updateStatement(target, step.columns), [this.#array(target, step.rows)]);
+        const result = await this.#execute(client, target, updateStatement(target, step.columns), [this.#encoded.array(target, step.rows)]);
         if (!step.arriving || result.rows.length === step.rows.count) break;
         const here = new Set(result.rows.map((row) => row.place));
         const missing = Array.from({ length: step.rows.count }, (_, row) => row).filter((row) => !here.has(row + 1));
@@ -199,10 +213,31 @@ class ApplySession {
     }
   }
 
+  /** How to tell whose the rows of a step are, where their keys do not. */
+  #contested(step: ApplyStep): Ownership | undefined {
+    const ownership = step.kind === "truncate" ? undefined : this.#options.ownershipOf?.(step.rows.relation);
+    return ownership?.keyTells === false ? ownership : undefined;
+  }
+
+  async #truncateOwn(client: pg.Client, relation: PgoutputRelation): Promise<void> {
+    const target = this.#target(relation);
+    const ownership = this.#options.ownershipOf!(relation)!;
+    if (ownership.column !== undefined) await truncateOwn(this.#ownedRun(client, target), target, ownership);
+    else if (ownership.isOwn(undefined)) await client.query(emptyStatement(target));
+  }
+
+  #ownedRun(client: pg.Client, target: TargetTable): OwnedRun {
+    return {
+      execute: async (text, values) => await (values.length === 0 ? client.query(text) : this.#execute(client, target, text, values)),
+      encode: (rows) => this.#encoded.array(target, rows),
+      complete: this.#options.completeFromSource,
+    };
+  }
+
   /** False where the rows are too few for it to pay, or COPY cannot bring them. */
   async #copy(client: pg.Client, target: TargetTable, rows: RowSet): Promise<boolean> {
     if (!copies(target, rows)) return false;
-    await copyIn(client, copyStatement(target), this.#copyData(target, rows));
+    await copyIn(client, copyStatement(target), this.#encoded.copyData(target, rows));
     return true;
   }
 
@@ -210,16 +245,16 @@ class ApplySession {
   async #replace(client: pg.Client, target: TargetTable, rows: RowSet): Promise<boolean> {
     const text = replaceStatement(target);
     if (text === undefined) return false;
-    return (await this.#execute(client, target, text, [this.#array(target, rows)])).rowCount === rows.count;
+    return (await this.#execute(client, target, text, [this.#encoded.array(target, rows)])).rowCount === rows.count;
   }
 
   async #upsert(client: pg.Client, target: TargetTable, rows: RowSet): Promise<void> {
-    const array = this.#array(target, rows);
+    const array = this.#encoded.array(target, rows);
     if (replacesRows(target)) await this.#execute(client, target, deleteStatement(target), [array]);
     await this.#execute(client, target, upsertStatement(target), [array]);
   }
 
-  async #execute(client: pg.Client, target: TargetTable, text: string, values: Buffer[]): Promise<pg.QueryResult<{ place: number }>> {
+  async #execute(client: pg.Client, target: TargetTable, text: string, values: readonly unknown[]): Promise<pg.QueryResult<{ place: number }>> {
     // The same words mean another statement once the row type was made anew.
     const key = `${target.rowType.oid} ${text}`;
     let name = this.#statementNames.get(key);
@@ -227,15 +262,7 @@ class ApplySession {
       name = `reshard_${this.#statementNames.size}`;
       this.#statementNames.set(key, name);
     }
-    return await client.query<{ place: number }>({ name, text, values });
-  }
-
-  #array(target: TargetTable, rows: RowSet): Buffer {
-    return cached(this.#arrays, rows, () => encodeRowArray(rows, target.rowType));
-  }
-
-  #copyData(target: TargetTable, rows: RowSet): Buffer {
-    return cached(this.#copyDatas, rows, () => encodeCopyRows(rows, writtenColumns(target)));
+    return await client.query<{ place: number }>({ name, text, values: [...values] });
   }
 
   #target(relation: PgoutputRelation): TargetTable {
@@ -245,19 +272,6 @@ class ApplySession {
   async #session(): Promise<pg.Client> {
     return await (this.#client ??= this.#options.open());
   }
-}
-
-function copies(target: TargetTable, rows: RowSet): boolean {
-  return rows.count >= COPY_ROWS && canBeCopied(target);
-}
-
-function cached<K extends object, V>(values: WeakMap<K, V>, key: K, make: () => V): V {
-  let value = values.get(key);
-  if (value === undefined) {
-    value = make();
-    values.set(key, value);
-  }
-  return value;
 }
 
 /**

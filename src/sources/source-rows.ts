@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { ABSENT, type RowSet } from "../apply-step.js";
-import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
+import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
 
 /**
@@ -41,6 +41,24 @@ export async function completeRows(client: pg.Client, rows: RowSet, places: read
     }
   }
   return { relation, buffer: Buffer.concat(pieces), count: offsets.length / width, offsets: Int32Array.from(offsets) };
+}
+
+/** Whether rows with these keys are there. */
+export async function rowsThere(client: pg.Client, rows: RowSet, places: readonly number[], key: readonly string[]): Promise<boolean[]> {
+  const { relation, buffer } = rows;
+  const keyColumns = key.map((name) => relation.columns.findIndex((column) => column.name === name));
+  const there: boolean[] = [];
+  for (const place of places) {
+    const values = keyColumns.map((column) => keyValue(buffer, rows.offsets[place * relation.columns.length + column]!));
+    there.push(await rowThere(client, relation, key, values));
+  }
+  return there;
+}
+
+/** Whether there is a row with this key; values as `pg` takes them. */
+export async function rowThere(client: pg.Client, table: TableName, key: readonly string[], values: readonly (Buffer | string | null)[]): Promise<boolean> {
+  const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
+  return (await client.query(`SELECT FROM ${qualifiedName(table)} WHERE ${where}`, [...values])).rowCount !== 0;
 }
 
 /** As a parameter of a query: binary as bytes, text as a string. */

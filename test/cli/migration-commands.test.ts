@@ -153,7 +153,7 @@ describe("a migration by commands", () => {
     expect(out).toMatch(/slot {6}reshard_\w+_0 on 127\.0\.0\.1:\d+\/the shop: not active, keeps .* of WAL/);
     expect(out).toContain("pg-reshard finish");
     expect(await result("status")).toMatchObject({
-      migrations: [{ running: false, entry: { finishedStages: ["copy"] }, shards: [{ tablesCopied: 3 }, { tablesCopied: 3 }], source: { tables: 3, lag: expect.any(Number) as number } }],
+      migrations: [{ running: false, entry: { finishedStages: ["copy"] }, shards: [{ tablesCopied: 3 }, { tablesCopied: 3 }], sources: [{ tables: 3, lag: expect.any(Number) as number }] }],
     });
   });
 

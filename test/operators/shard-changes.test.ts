@@ -11,7 +11,7 @@ const SHARDS = 3;
 const ACTION_NAMES = new Map<number, string>(Object.entries(Action).map(([name, action]) => [action, name]));
 /** `2…` is on shard 2. */
 const shardOf = (bytes: Buffer, offset: number, length: number): number => (length < 0 ? NULL_KEY : length === 0 ? UNCOVERED_KEY : Number(String.fromCharCode(bytes[length > 1 && bytes[offset] === 0x54 ? offset + 1 : offset]!)));
-const byTenant: TableRoute = { kind: "key", column: "tenant", shardOf };
+const byTenant: TableRoute = { kind: "key", column: "tenant", dataType: "varchar", shardOf };
 const inKey: TableSpec = { oid: 1, name: "orders", columns: [{ name: "tenant", key: true, large: true }, { name: "id", key: true }, { name: "doc", large: true }] };
 const outside: TableSpec = { oid: 1, name: "orders", columns: [{ name: "tenant", large: true }, { name: "id", key: true }, { name: "doc", large: true }] };
 const full: TableSpec = { ...outside, full: true };

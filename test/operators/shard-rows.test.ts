@@ -13,7 +13,7 @@ import { copiedRows, copyBatches, copyFile } from "../support/row-batches.js";
 const table = { schema: "public", name: "orders", columns: [{ name: "a" }, { name: "key" }, { name: "b" }] };
 
 function byKey(shards: number): TableRoute {
-  return { kind: "key", column: "key", shardOf: (bytes, offset, length) => (length <= 0 ? 0 : bytes[offset]! % shards) };
+  return { kind: "key", column: "key", dataType: "varchar", shardOf: (bytes, offset, length) => (length <= 0 ? 0 : bytes[offset]! % shards) };
 }
 
 function shardOfRow(row: readonly (Buffer | null)[], shards: number): number {
@@ -86,7 +86,7 @@ describe("shardRows and partitionRows", () => {
   });
 
   test("a row without a shard stops the copy and names table and column", async () => {
-    const route = (reason: number): TableRoute => ({ kind: "key", column: "key", shardOf: () => reason });
+    const route = (reason: number): TableRoute => ({ kind: "key", column: "key", dataType: "varchar", shardOf: () => reason });
     await expect(lastValueFrom(rowsIn(copyFile(three), [], []).pipe(shardRows({ table, route: route(NULL_KEY) })))).rejects.toMatchObject({
       code: "SHARDING_KEY_NULL", message: expect.stringContaining('"key"') as string, place: { table: "orders" },
     });

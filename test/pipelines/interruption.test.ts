@@ -107,7 +107,7 @@ describe("a run that is stopped", () => {
       },
     });
     const outcome = expect(run).rejects.toMatchObject({ code: "INTERRUPTED" });
-    await expect.poll(() => sessions("wait_event_type = 'Lock'"), { timeout: 30_000 }).toEqual([expect.stringMatching(/ apply$/)]);
+    await expect.poll(() => sessions("wait_event_type = 'Lock'"), { timeout: 30_000 }).toEqual([expect.stringMatching(/ apply 0$/)]);
     abort.abort();
     await blocker.query("COMMIT");
     await blocker.end();

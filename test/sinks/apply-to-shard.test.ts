@@ -197,7 +197,7 @@ describe("what folding could run into", () => {
 });
 
 describe("rows that move between shards", () => {
-  const routeBy = (column: string): TableRoute => ({ kind: "key", column, shardOf: (bytes, offset, length) => shardOfBytes(bytes, offset, length, 2) });
+  const routeBy = (column: string): TableRoute => ({ kind: "key", column, dataType: "varchar", shardOf: (bytes, offset, length) => shardOfBytes(bytes, offset, length, 2) });
 
   async function expectSplit(live: LiveShards): Promise<void> {
     const [first, second, source] = [await live.rows(0, "t"), await live.rows(1, "t"), await live.rows(-1, "t")];

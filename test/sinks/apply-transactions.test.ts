@@ -30,7 +30,7 @@ async function stepsNow(live: LiveShards): Promise<StepBatch[]> {
 
 function sinkOf(live: LiveShards): (batches$: Observable<StepBatch>) => Observable<Receipt<Lsn>> {
   return applyToShard({
-    open: () => live.sessions.writer(live.address(0), "apply", { pipeline: true }),
+    open: () => live.sessions.writer(live.address(0), "apply 0", { pipeline: true }),
     progress: live.progress,
     keyOf: () => ["id"],
     completeFromSource: () => Promise.reject(new Error("nothing moves here")),
@@ -123,7 +123,7 @@ describe("progress", () => {
       // It waits for our lock: then its server process is ended.
       let ended = 0;
       while (ended === 0) {
-        const { rowCount } = await live.source.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% apply' AND wait_event_type = 'Lock'");
+        const { rowCount } = await live.source.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '% apply %' AND wait_event_type = 'Lock'");
         ended = rowCount ?? 0;
       }
       expect(isRetryable(await failing)).toBe(true);
@@ -168,7 +168,7 @@ describe("new rows", () => {
       await live.shards[0]!.query("GRANT ALL ON SCHEMA reshard TO limited; GRANT ALL ON ALL TABLES IN SCHEMA reshard TO limited");
       await live.source.query(ROWS);
       const sink = applyToShard({
-        open: () => live.sessions.writer({ ...live.address(0), user: "limited", password: "limited" }, "apply", { pipeline: true }),
+        open: () => live.sessions.writer({ ...live.address(0), user: "limited", password: "limited" }, "apply 0", { pipeline: true }),
         progress: live.progress,
         keyOf: () => ["id"],
         completeFromSource: () => Promise.reject(new Error("nothing moves here")),

@@ -25,7 +25,7 @@ async function published(live: LiveShards, name = "t"): Promise<PublishedTable> 
 }
 
 function sinkOf(live: LiveShards, shard: number, table: PublishedTable, exclusive = true): Sink<RowPart, Lsn> {
-  return copyIntoShard({ open: () => live.sessions.writer(live.address(shard), `copy ${table.oid}`), table, progress: live.progress, exclusive });
+  return copyIntoShard({ open: () => live.sessions.writer(live.address(shard), `copy 0.${table.oid}`), table, progress: live.progress, exclusive });
 }
 
 /** Drives a sink by hand: each part's receipt is waited for. */
@@ -59,7 +59,7 @@ async function progressOf(live: LiveShards, shard = 0): Promise<unknown> {
 }
 
 async function copyAll(live: LiveShards, table: PublishedTable, sinks: readonly (Sink<RowPart, Lsn> | undefined)[]): Promise<Receipt<Lsn>> {
-  const route = { kind: "key", column: "id", shardOf: (bytes: Buffer, offset: number) => shardOfBigint(bytes.readInt32BE(offset) < 0 ? -1 : 0, bytes.readInt32BE(offset), sinks.length) } as const;
+  const route = { kind: "key", column: "id", dataType: "bigint", shardOf: (bytes: Buffer, offset: number) => shardOfBigint(bytes.readInt32BE(offset) < 0 ? -1 : 0, bytes.readInt32BE(offset), sinks.length) } as const;
   return await lastValueFrom(
     run(copyTable({ server: live.address(-1), applicationName: "test copy", table }), pipe(decodeTuples(), shardRows({ table, route }), partitionRows(sinks.length)), toShards(rowPart, sinks)),
   );
@@ -109,7 +109,7 @@ describe("a table's rows", () => {
     await withLiveShards(cluster, { schema: SCHEMA }, async (live) => {
       const table = await published(live);
       await write(live, sinkOf(live, 0, table, false), [{ part: row(1, "first"), rows: 1, resume: 9n }]);
-      const second = copyIntoShard({ open: () => live.sessions.writer(live.address(0), `copy ${table.oid}`), table, progress: { ...live.progress, sourceShard: 1 }, exclusive: false });
+      const second = copyIntoShard({ open: () => live.sessions.writer(live.address(0), `copy 0.${table.oid}`), table, progress: { ...live.progress, sourceShard: 1 }, exclusive: false });
       await write(live, second, [{ part: row(2, "second"), rows: 1, resume: 11n }]);
       expect(await live.rows(0, "t")).toEqual(["(first,1)", "(second,2)"]);
     });

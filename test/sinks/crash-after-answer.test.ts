@@ -42,7 +42,7 @@ test("changes answered as durable are there after the shard's server has crashed
     lastValueFrom(from(batches.map((batch) => changesOfShard(batch, 0))).pipe(rewriteUpserts(() => ["id"]), toArray())),
   );
   const sink = applyToShard({
-    open: () => sessions.writer(shard, "apply", { pipeline: true }),
+    open: () => sessions.writer(shard, "apply 0", { pipeline: true }),
     progress: PROGRESS,
     keyOf: () => ["id"],
     completeFromSource: () => Promise.reject(new Error("nothing moves here")),
@@ -61,7 +61,7 @@ test("a copy answered as durable is there after the shard's server has crashed",
   const before = await cluster.connect("copied");
   const [table] = (await readPublication(before, "p")).tables;
   await before.end();
-  const sink = copyIntoShard({ open: () => sessions.writer(shard, "copy 1"), table: table!, progress: PROGRESS, exclusive: true });
+  const sink = copyIntoShard({ open: () => sessions.writer(shard, "copy 0.1"), table: table!, progress: PROGRESS, exclusive: true });
   const part = encodeTuple([Buffer.from("1"), Buffer.from("a")]);
   expect(await lastValueFrom(of({ sequence: 0, bytes: part.length, part, rows: 1, resume: 30n }).pipe(sink))).toEqual({ taken: 0, durable: 30n });
 

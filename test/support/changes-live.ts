@@ -88,7 +88,7 @@ export class LiveShards {
       skipApplied({ applied, snapshotOf: () => 0n }),
       rewriteUpserts(keyOf),
       applyToShard({
-        open: () => this.sessions.writer(this.address(shard), "apply", { pipeline: true }),
+        open: () => this.sessions.writer(this.address(shard), "apply 0", { pipeline: true }),
         progress: this.progress,
         keyOf,
         completeFromSource: (rows, places) => completeRows(lookup, rows, places, keyOf(rows.relation)),

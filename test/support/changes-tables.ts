@@ -36,7 +36,7 @@ export function routeOf(oid: number, shards: number): TableRoute {
   const table = byOid.get(oid)!;
   if (table.fixed !== undefined) return { kind: "fixed", shard: table.fixed };
   if (table.shardedBy === undefined) return { kind: "omnisharded" };
-  return { kind: "key", column: table.shardedBy, shardOf: shardOfLastByte(shards) };
+  return { kind: "key", column: table.shardedBy, dataType: "varchar", shardOf: shardOfLastByte(shards) };
 }
 
 /** The shard that a row belongs to, found the plain way. */

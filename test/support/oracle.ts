@@ -19,25 +19,28 @@ const HELPER = "placement_oracle";
 
 /**
  * Compares source and shards row by row, in the server's own text form, without anything of src/: what is missing on
- * the shard where it belongs, and what is there but belongs elsewhere or nowhere. Nothing may write meanwhile.
+ * the shard where it belongs, and what is there but belongs elsewhere or nowhere. Nothing may write meanwhile. Of a
+ * source with several shards, tables that are everywhere are read on the first.
  */
-export async function differences(source: Place, shards: readonly Place[], tables: readonly PlacedTable[]): Promise<string[]> {
-  const helper = await openHelper(source);
-  const from = await source.cluster.connect(source.database);
+export async function differences(source: Place | readonly Place[], shards: readonly Place[], tables: readonly PlacedTable[]): Promise<string[]> {
+  const sources = "cluster" in source ? [source] : source;
+  const helper = await openHelper(sources[0]!);
+  const from = await Promise.all(sources.map(({ cluster, database }) => cluster.connect(database)));
   const to = await Promise.all(shards.map(({ cluster, database }) => cluster.connect(database)));
   try {
     const found: string[] = [];
     for (const table of tables) {
-      const expected = await rowsByShard(from, helper, table, shards.length);
+      const taken = table.placement.kind === "everywhere" ? from.slice(0, 1) : from;
+      const parts = await Promise.all(taken.map((client) => rowsByShard(client, helper, table, shards.length)));
       for (const [shard, client] of to.entries()) {
         const name = `${client.escapeIdentifier(table.schema)}.${client.escapeIdentifier(table.name)}`;
         const { rows } = await client.query<[string]>({ text: `SELECT t::text FROM ONLY ${name} AS t`, rowMode: "array" });
-        found.push(...compare(expected[shard]!, rows.map(([row]) => row), `${name} on shard ${shard}`));
+        found.push(...compare(parts.flatMap((part) => part[shard]!), rows.map(([row]) => row), `${name} on shard ${shard}`));
       }
     }
     return found;
   } finally {
-    await Promise.all([helper, from, ...to].map((client) => client.end()));
+    await Promise.all([helper, ...from, ...to].map((client) => client.end()));
   }
 }
 

@@ -35,7 +35,10 @@ export function addressOf({ cluster, database }: Place, overrides: Partial<Serve
 }
 
 export interface PipelineParts {
-  readonly from: ServerAddress;
+  /** The source; several addresses are its shards. */
+  readonly from: ServerAddress | readonly ServerAddress[];
+  /** How the source is sharded. */
+  readonly fromSharding?: Partial<ShardingRules>;
   readonly to: readonly ServerAddress[];
   readonly publication: string;
   /** Name of the destination, which is part of what tells migrations apart. */
@@ -46,10 +49,15 @@ export interface PipelineParts {
   readonly general?: Partial<General>;
 }
 
-export function makePipeline({ from, to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
+  const sources = "host" in from ? [from] : from;
   return {
-    from: { name: from.database, shards: [{ number: 0, primary: from, replicas: [] }], sharding: { tables: [], schemas: [], omnisharded: [] } },
+    from: {
+      name: sources[0]!.database,
+      shards: sources.map((primary, number) => ({ number, primary, replicas: [] })),
+      sharding: { tables: [], schemas: [], omnisharded: [], ...fromSharding },
+    },
     to: { name, shards: to.map((primary, number) => ({ number, primary, replicas: [] })), sharding: rules },
     publication,
     slot,

@@ -1,5 +1,5 @@
 import { FINISHED_PHASE } from "../../pipelines/finish.js";
-import type { MigrationStatus, SourceStatus } from "../../pipelines/status.js";
+import type { MigrationStatus, ShardStatus, SourceStatus } from "../../pipelines/status.js";
 import { formatLsn } from "../../postgres/lsn.js";
 import { left, printable } from "./fit.js";
 import { counted, formatBytes, formatDuration } from "./quantities.js";
@@ -14,7 +14,7 @@ export function statusText(migrations: readonly MigrationStatus[], destination: 
 }
 
 function migrationLines(migration: MigrationStatus, now: number): string[] {
-  const { entry, shards, source } = migration;
+  const { entry, shards, sources } = migration;
   const line = (label: string, text: string): string => `  ${left(label, LABEL_CELLS)}${printable(text)}`;
   const lines = [
     printable(entry.id),
@@ -23,17 +23,24 @@ function migrationLines(migration: MigrationStatus, now: number): string[] {
     line("finished", entry.finishedStages.length === 0 ? "no stage yet" : entry.finishedStages.map(stageTitle).join(", ")),
   ];
   for (const [index, shard] of shards.entries()) {
-    const of = source?.tables === undefined ? "" : ` of ${source.tables}`;
-    const applied = shard.applied === undefined ? "no change applied yet" : `applied ${formatLsn(shard.applied)}`;
-    lines.push(line(`shard ${index}`, `${shard.server}: ${shard.tablesCopied}${of} tables copied (${counted(shard.rowsCopied, "row")}), ${applied}`));
+    const of = sources[0]?.tables === undefined ? "" : ` of ${sources[0].tables}`;
+    lines.push(line(`shard ${index}`, `${shard.server}: ${shard.tablesCopied}${of} tables copied (${counted(shard.rowsCopied, "row")}), ${appliedText(shard)}`));
   }
-  if (source === undefined) return [...lines, line("slot", `${entry.slots.join(", ")} on the source ${entry.source}, which was not asked`)];
-  lines.push(line("slot", slotText(source)));
-  if (source.lag !== undefined) lines.push(line("lag", source.lag === 0 ? "none" : formatBytes(source.lag)));
-  if (source.slotState !== undefined && !migration.running) {
-    lines.push(`  As long as the slot is there, ${printable(source.server)} keeps its WAL for it. Go on with the same command, or end`, "  the migration: pg-reshard finish");
+  if (sources.length === 0) return [...lines, line("slot", `${entry.slots.join(", ")} on the source ${entry.source}, which was not asked`)];
+  for (const source of sources) {
+    lines.push(line("slot", slotText(source)));
+    if (source.lag !== undefined) lines.push(line("lag", source.lag === 0 ? "none" : formatBytes(source.lag)));
+  }
+  const keeping = sources.filter(({ slotState }) => slotState !== undefined).map(({ server }) => server);
+  if (keeping.length > 0 && !migration.running) {
+    lines.push(`  As long as the slot is there, ${printable(keeping.join(", "))} keeps its WAL for it. Go on with the same command, or end`, "  the migration: pg-reshard finish");
   }
   return lines;
+}
+
+function appliedText({ applied }: ShardStatus): string {
+  if (applied.every((position) => position === undefined)) return "no change applied yet";
+  return `applied ${applied.map((position) => (position === undefined ? "nothing" : formatLsn(position))).join(", ")}`;
 }
 
 function phaseText({ entry, running }: MigrationStatus): string {

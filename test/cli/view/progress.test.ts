@@ -144,10 +144,10 @@ describe("jsonView", () => {
     let now = 0;
     const view = jsonView(terminal, () => now);
     for (; now < 2500; now += 100) view.event({ type: "table-progress", table: "orders", rows: now, bytes: now, estimatedRows: 5 });
-    view.event({ type: "caught-up", position: 0x16b374d848n });
+    view.event({ type: "caught-up", sourceShard: 0, position: 0x16b374d848n });
     expect(terminal.objects()).toEqual([
       ...[0, 1000, 2000].map((rows) => ({ type: "table-progress", time: new Date(rows).toISOString(), table: "orders", rows, bytes: rows, estimatedRows: 5 })),
-      { type: "caught-up", time: "1970-01-01T00:00:02.500Z", position: "16/B374D848" },
+      { type: "caught-up", time: "1970-01-01T00:00:02.500Z", sourceShard: 0, position: "16/B374D848" },
     ]);
     expect(terminal.written.err).toBe("");
   });

@@ -74,16 +74,16 @@ describe("statusText", () => {
     },
     running: true,
     shards: [
-      { server: "10.0.0.2:5432/shop", tablesCopied: 15, rowsCopied: 1234, applied: 0x16b3748n },
-      { server: "10.0.0.3:5432/shop", tablesCopied: 14, rowsCopied: 1, applied: undefined },
+      { server: "10.0.0.2:5432/shop", tablesCopied: 15, rowsCopied: 1234, applied: [0x16b3748n] },
+      { server: "10.0.0.3:5432/shop", tablesCopied: 14, rowsCopied: 1, applied: [undefined] },
     ],
-    source: {
+    sources: [{
       server: "10.0.0.1:5432/shop",
       tables: 15,
       slot: "reshard_1_0",
       slotState: { name: "reshard_1_0", confirmed: 0x16b3748n, active: true, walStatus: "extended", retainedBytes: 123_456_789 },
       lag: 4096,
-    },
+    }],
     ...parts,
   });
 
@@ -107,12 +107,12 @@ describe("statusText", () => {
   });
 
   it("says that a slot is lost, gone, or on a server that was not asked", () => {
-    const source = status().source!;
-    expect(statusText([status({ source: { ...source, slotState: { ...source.slotState!, walStatus: "lost" } } })], "sharded", now)).toContain("the migration cannot go on");
-    const gone = statusText([status({ running: false, source: { ...source, slotState: undefined, lag: undefined } })], "sharded", now);
+    const source = status().sources[0]!;
+    expect(statusText([status({ sources: [{ ...source, slotState: { ...source.slotState!, walStatus: "lost" } }] })], "sharded", now)).toContain("the migration cannot go on");
+    const gone = statusText([status({ running: false, sources: [{ ...source, slotState: undefined, lag: undefined }] })], "sharded", now);
     expect(gone).toContain("none on 10.0.0.1:5432/shop (reshard_1_0)");
     expect(gone).not.toContain("As long as");
-    expect(statusText([status({ source: undefined })], "sharded", now)).toContain("reshard_1_0 on the source shop, which was not asked");
+    expect(statusText([status({ sources: [] })], "sharded", now)).toContain("reshard_1_0 on the source shop, which was not asked");
   });
 
   it("lists several migrations, or says that there is none", () => {
@@ -123,10 +123,10 @@ describe("statusText", () => {
 
 describe("lagOf", () => {
   it("is that of the shard furthest behind; one without changes is where the slot is", () => {
-    expect(lagOf(1000n, [{ applied: 900n }, { applied: 700n }], { confirmed: 100n })).toBe(300);
-    expect(lagOf(1000n, [{ applied: 900n }, { applied: undefined }], { confirmed: 100n })).toBe(900);
-    expect(lagOf(1000n, [{ applied: 1100n }], { confirmed: 100n })).toBe(0);
-    expect(lagOf(1000n, [{ applied: undefined }], { confirmed: undefined })).toBeUndefined();
+    expect(lagOf(1000n, [900n, 700n], { confirmed: 100n })).toBe(300);
+    expect(lagOf(1000n, [900n, undefined], { confirmed: 100n })).toBe(900);
+    expect(lagOf(1000n, [1100n], { confirmed: 100n })).toBe(0);
+    expect(lagOf(1000n, [undefined], { confirmed: undefined })).toBeUndefined();
   });
 });
 

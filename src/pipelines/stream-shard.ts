@@ -1,0 +1,81 @@
+import { pipe, tap } from "rxjs";
+import type pg from "pg";
+import type { ShardedChangeBatch } from "../change-batch.js";
+import { run, type Sink } from "../flow.js";
+import { rewriteUpserts } from "../operators/rewrite-upserts.js";
+import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
+import { skipApplied } from "../operators/skip-applied.js";
+import { tableId } from "../postgres/identifiers.js";
+import type { Lsn } from "../postgres/lsn.js";
+import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import { applyToShard } from "../sinks/apply-to-shard.js";
+import { toShards } from "../sinks/to-shards.js";
+import { changeStream } from "../sources/change-stream.js";
+import { completeRows } from "../sources/source-rows.js";
+import { Lookup } from "./lookup.js";
+import type { Migration } from "./migration.js";
+import type { ReplicateUntil } from "./replicate-until.js";
+import { shardState } from "./shard-state.js";
+import { joinSnapshot } from "./snapshot.js";
+import type { SourceShard } from "./source-shard.js";
+import { untilDone } from "./until-done.js";
+import { Whereabouts } from "./whereabouts.js";
+
+/**
+ * One connection's worth of streaming from a source shard: opens everything, and completes when told to stop or where
+ * `until` ends.
+ *
+ * @param onDurable told how far all shards are, and how many changes came through
+ */
+export async function streamShard(migration: Migration, source: SourceShard, until: ReplicateUntil, stop: AbortSignal, onDurable: (durable: Lsn, changes: number) => void): Promise<void> {
+  const { sessions, shards } = migration;
+  const snapshot = until.kind === "snapshots" ? until.snapshots[source.number] : undefined;
+  await source.monitor((client) => sessions.fence(client, "stream", "lookup"));
+  const states = await Promise.all(shards.map((shard) => shardState(migration, source, shard)));
+  const lookup = new Lookup(() => openLookup(migration, source, snapshot?.name));
+  const whereabouts = new Whereabouts(migration, source);
+  const keyOf = (relation: PgoutputRelation): readonly string[] => source.published(relation).key;
+  let changes = 0;
+  const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {
+    const { applied, tables } = states[index]!;
+    const sink = applyToShard({
+      open: () => sessions.writer(shard, `apply ${source.number}`, { pipeline: true }),
+      progress: source.progress,
+      keyOf,
+      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, keyOf(rows.relation))),
+      ownershipOf: (relation) => whereabouts.ownershipOf(relation),
+    });
+    return pipe(
+      skipApplied({ applied, snapshotOf: (relation) => tables.get(tableId(relation))?.snapshot ?? 0n }),
+      rewriteUpserts(keyOf),
+      sink,
+    );
+  });
+  const changes$ = changeStream({
+    server: source.address,
+    applicationName: sessions.applicationName("stream"),
+    slot: source.slot,
+    publication: migration.pipeline.publication,
+    serverVersion: source.version,
+    stop,
+    ...(snapshot === undefined ? {} : { stopAt: snapshot.position }),
+  });
+  const counted = pipe(
+    shardChanges((relation) => (source.takes(relation) ? migration.route(relation) : undefined)),
+    tap((batch: ShardedChangeBatch) => { changes += batch.count; }),
+  );
+  try {
+    // Stopping is the source's: it completes once what is on the way has arrived.
+    await untilDone(run(changes$, counted, toShards(changesOfShard, sinks)), new AbortController().signal, (receipt) => {
+      if (receipt.durable !== undefined) onDurable(receipt.durable, changes);
+    });
+  } finally {
+    await Promise.all([lookup.close(), whereabouts.close()]);
+  }
+}
+
+async function openLookup({ sessions }: Migration, source: SourceShard, snapshot: string | undefined): Promise<pg.Client> {
+  const client = await sessions.source(source.address, "lookup");
+  if (snapshot !== undefined) await joinSnapshot(client, snapshot);
+  return client;
+}

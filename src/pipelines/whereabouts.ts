@@ -1,0 +1,51 @@
+import type { RowSet } from "../apply-step.js";
+import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import type { Ownership, Whereabouts as RowWhereabouts } from "../sinks/ownership.js";
+import { rowsThere } from "../sources/source-rows.js";
+import { Lookup } from "./lookup.js";
+import type { Migration } from "./migration.js";
+import type { SourceShard } from "./source-shard.js";
+
+/** Knows for one source shard's stream which rows are its own, and asks all source shards where a row is at present. */
+export class Whereabouts {
+  readonly #source: SourceShard;
+  readonly #lookups: readonly Lookup[];
+  readonly #known = new Map<PgoutputRelation, Ownership | undefined>();
+
+  constructor(migration: Migration, source: SourceShard) {
+    this.#source = source;
+    this.#lookups = migration.sources.map(({ address }) => new Lookup(() => migration.sessions.source(address, "whereabouts")));
+  }
+
+  ownershipOf(relation: PgoutputRelation): Ownership | undefined {
+    if (!this.#known.has(relation)) this.#known.set(relation, this.#ownershipOf(relation));
+    return this.#known.get(relation);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lookups.map((lookup) => lookup.close()));
+  }
+
+  #ownershipOf(relation: PgoutputRelation): Ownership | undefined {
+    const { number } = this.#source;
+    const route = this.#source.sourceRoute(relation);
+    if (this.#lookups.length === 1 || route.kind === "omnisharded") return undefined;
+    const key = this.#source.published(relation).key;
+    const whereabouts = (rows: RowSet, places: readonly number[]): Promise<RowWhereabouts[]> => this.#whereabouts(rows, places, key);
+    if (route.kind === "fixed") return { keyTells: true, column: undefined, isOwn: () => route.shard === number, whereabouts };
+    return {
+      keyTells: key.includes(route.column),
+      column: { name: route.column, dataType: route.dataType },
+      isOwn: (value) => route.shardOf(value ?? Buffer.alloc(0), 0, value?.length ?? -1) === number,
+      whereabouts,
+    };
+  }
+
+  async #whereabouts(rows: RowSet, places: readonly number[], key: readonly string[]): Promise<RowWhereabouts[]> {
+    const found = await Promise.all(this.#lookups.map((lookup) => lookup.use((client) => rowsThere(client, rows, places, key))));
+    return places.map((_, index) => ({
+      here: found[this.#source.number]![index]!,
+      elsewhere: found.some((there, source) => source !== this.#source.number && there[index]!),
+    }));
+  }
+}
