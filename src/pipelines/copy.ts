@@ -5,7 +5,7 @@ import { decodeTuples } from "../operators/decode-tuples.js";
 import { partitionRows, rowPart } from "../operators/partition-rows.js";
 import { shardRows } from "../operators/shard-rows.js";
 import type { PublishedTable } from "../postgres/catalog.js";
-import { endQuietly } from "../postgres/connection.js";
+import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { sqlState } from "../postgres/server-errors.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
@@ -17,9 +17,11 @@ import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { allSettled } from "./all-settled.js";
+import { type CopyServer, CopyServers } from "./copy-server.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
+import { standbySnapshot } from "./standby-snapshot.js";
 import { untilDone } from "./until-done.js";
 import { removeDuplicates } from "./remove-duplicates.js";
 import type { SourceShard } from "./source-shard.js";
@@ -39,8 +41,8 @@ interface Piece {
 }
 
 /**
- * Copies every published table from every source shard into the shards that do not have it yet, several at a time, the
- * largest first. The slots that keep the changes made meanwhile are made before the first.
+ * Copies every published table from every source shard into the shards that do not have it yet, several at a time from
+ * each server that is read, the largest first. The slots that keep the changes made meanwhile are made before the first.
  */
 export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
   const { pipeline, report, shards, sources } = migration;
@@ -48,23 +50,23 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   for (const source of sources) await ensureSlot(migration, source, done[source.number]!.some((shard) => shard.size > 0));
   await Promise.all(shards.map((shard) => checkTargetColumns(migration, shard)));
   const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
-  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table }))).sort((a, b) => b.table.bytes - a.table.bytes);
+  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table })));
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
-  // Each table copied at a time needs a slot for its snapshot, beside the permanent one.
-  const free = Math.min(...sources.map(({ freeSlots }) => freeSlots)) - 1;
-  const parallel = Math.max(1, Math.min(pipeline.general.reshardingParallelCopies, free));
-  if (parallel < pipeline.general.reshardingParallelCopies) {
-    report({ type: "note", message: `Only ${parallel} tables are copied at a time: the source has no more free slots or senders (max_replication_slots, max_wal_senders).` });
+  // Each table copied at a time needs a slot for its snapshot.
+  const wanted = pipeline.general.reshardingParallelCopies;
+  for (const { address, freeSlots } of sources.flatMap(({ copyServers }) => copyServers)) {
+    if (freeSlots >= wanted) continue;
+    report({ type: "note", message: `Only ${Math.max(1, freeSlots)} tables are copied at a time: ${displayAddress(address)} has no more free slots or senders (max_replication_slots, max_wal_senders).` });
   }
   // One failure stops the others, and is thrown once they have: none may go on behind the run's back.
   const failure = new AbortController();
   const stoppable = { ...migration, signal: AbortSignal.any([migration.signal, failure.signal]) };
   const left = new Map<string, number>();
   for (const { table } of pieces) left.set(tableId(table), (left.get(tableId(table)) ?? 0) + 1);
-  const copyOrStop = async (piece: Piece): Promise<void> => {
+  const copyOrStop = async (piece: Piece, servers: CopyServers): Promise<void> => {
     if (failure.signal.aborted) return;
     try {
-      await copyPiece(stoppable, piece, done[piece.source.number]!);
+      await copyPiece(stoppable, piece, servers, done[piece.source.number]!);
       const id = tableId(piece.table);
       left.set(id, left.get(id)! - 1);
       if (plan !== undefined && left.get(id) === 0) await buildKeys(stoppable, piece.table, plan);
@@ -72,7 +74,13 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       failure.abort(error);
     }
   };
-  await lastValueFrom(from(pieces).pipe(mergeMap(copyOrStop, parallel)), { defaultValue: undefined });
+  await Promise.all(
+    sources.map(async (source) => {
+      const servers = new CopyServers(source.copyServers, wanted);
+      const own = pieces.filter((piece) => piece.source === source).sort((a, b) => b.table.bytes - a.table.bytes);
+      await lastValueFrom(from(own).pipe(mergeMap((piece) => copyOrStop(piece, servers), servers.capacity)), { defaultValue: undefined });
+    }),
+  );
   failure.signal.throwIfAborted();
 }
 
@@ -94,7 +102,7 @@ async function readShardProgress(migration: Migration, source: SourceShard): Pro
   );
 }
 
-async function copyPiece(migration: Migration, piece: Piece, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
+async function copyPiece(migration: Migration, piece: Piece, servers: CopyServers, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
   const { report } = migration;
   const { table } = piece;
   const id = tableId(table);
@@ -104,14 +112,18 @@ async function copyPiece(migration: Migration, piece: Piece, done: readonly Read
   const onEach = copied.map((progress) => progress?.rows ?? 0);
   let rows = migration.route(table).kind === "omnisharded" ? Math.max(...onEach) : onEach.reduce((sum, count) => sum + count, 0);
   let bytes = 0;
+  let standby: string | undefined;
   if (copied.some((progress) => progress === undefined)) {
     await withRetries({ ...patience(migration), what: `copy of ${displayName(table)}` }, async () => {
       checkStopped(migration.signal);
       await migration.lock.ensure();
-      ({ rows, bytes } = await copyMissing(migration, piece));
+      ({ rows, bytes } = await servers.use((server) => {
+        standby = server.isStandby ? displayAddress(server.address) : undefined;
+        return copyMissing(migration, piece, server);
+      }));
     });
   }
-  report({ type: "table-copied", ...named(migration, piece), rows, bytes, milliseconds: Date.now() - started, resumed });
+  report({ type: "table-copied", ...named(migration, piece), rows, bytes, milliseconds: Date.now() - started, resumed, ...(standby === undefined ? {} : { standby }) });
 }
 
 function patience({ pipeline, signal, report }: Migration): Omit<RetryOptions, "what"> {
@@ -154,7 +166,7 @@ async function buildKeys(migration: Migration, table: PublishedTable, plan: Sche
 }
 
 /** One attempt at the shards that lack the table, as they are now: an attempt that failed may have committed on some. */
-async function copyMissing(migration: Migration, piece: Piece): Promise<{ rows: number; bytes: number }> {
+async function copyMissing(migration: Migration, piece: Piece, server: CopyServer): Promise<{ rows: number; bytes: number }> {
   const { report, shards, sessions, signal } = migration;
   const { source, table } = piece;
   const purpose = `copy ${source.number}.${table.oid}` as const;
@@ -171,7 +183,12 @@ async function copyMissing(migration: Migration, piece: Piece): Promise<{ rows: 
   );
   let rows = 0;
   let bytes = 0;
-  const rows$ = copyTable({ server: source.address, applicationName: sessions.applicationName(purpose), table });
+  const rows$ = copyTable({
+    server: server.address,
+    applicationName: sessions.applicationName(purpose),
+    table,
+    ...(server.isStandby ? { openSnapshot: (client) => standbySnapshot(migration, source, server, client) } : {}),
+  });
   const operators = pipe(
     decodeTuples({ columns: table.columns.length, table: displayName(table) }),
     tap((batch: RowBatch) => {

@@ -10,9 +10,9 @@ export type PipelineEvent =
   | { readonly type: "retry"; readonly what: string; readonly reason: string; readonly attempt: number; readonly delay: number }
   | { readonly type: "schema-statement"; readonly phase: string; readonly shard: number; readonly done: number; readonly total: number; readonly sql: string }
   | { readonly type: "copy-started"; readonly tables: number; readonly rows: number; readonly bytes: number }
-  /** `sourceShard` is given where there are several; then each brings its rows of the table. */
+  /** `sourceShard` is given where there are several; then each brings its rows of the table. `standby`: read from there. */
   | { readonly type: "table-progress"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly estimatedRows: number }
-  | { readonly type: "table-copied"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly milliseconds: number; readonly resumed: boolean }
+  | { readonly type: "table-copied"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly milliseconds: number; readonly resumed: boolean; readonly standby?: string }
   | { readonly type: "table-key-built"; readonly table: string; readonly milliseconds: number }
   /** Positions of one source shard's stream; `lag` in bytes of WAL. */
   | { readonly type: "stream-progress"; readonly sourceShard: number; readonly applied: Lsn; readonly source: Lsn; readonly lag: number; readonly changes: number }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type { Pipeline, ServerAddress } from "../config/types.js";
+import type { Pipeline, ServerAddress, Shard } from "../config/types.js";
 import { defect, ReshardError } from "../errors.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
@@ -12,6 +12,7 @@ import { createProgressTables, hasProgressTables } from "../progress/progress-ta
 import { planSchema } from "../schema/plan-schema.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
+import { checkStandby, copyAddresses, type CopyServer, systemIdentifier } from "./copy-server.js";
 import { checkDistinctDatabases } from "./distinct-databases.js";
 import type { Report } from "./events.js";
 import { MigrationLock } from "./migration-lock.js";
@@ -93,11 +94,13 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     await checkDistinctDatabases(addresses.map((address, number) => ({ address, client: monitors[number]! })), shards.map((address, shard) => ({ address, client: destinations[shard]! })));
     const facts: SourceFacts[] = [];
     for (const [number, address] of addresses.entries()) facts.push(await checkSource(monitors[number]!, pipeline, address));
+    const copyServers: CopyServer[][] = [];
+    for (const [number, shard] of pipeline.from.shards.entries()) copyServers.push(await copyServersOf(shard, monitors[number]!, facts[number]!, sessions));
     const { routes, publication, notes } = facts[0]!;
     for (const note of notes) report({ type: "note", message: note });
     const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await once(sessions.source(addresses[number]!, "monitor"), work);
     const sources = (slots: readonly string[]): SourceShard[] =>
-      sourceShards(pipeline, addresses.map((address, number) => ({ number, address, facts: facts[number]!, slot: slots[number]!, migration: id, monitor: monitorOf(number) })));
+      sourceShards(pipeline, addresses.map((address, number) => ({ number, address, facts: facts[number]!, copyServers: copyServers[number]!, slot: slots[number]!, migration: id, monitor: monitorOf(number) })));
     const slots = addresses.map((_, number) => slotName(pipeline.slot ?? generatedSlot(id), number));
     // Before anything is made: it also compares the source's shards with one another.
     sources(slots);
@@ -133,6 +136,21 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     await Promise.all([...opened.map(endQuietly), lock.release()]);
     throw error;
   }
+}
+
+/** The permanent slot takes one of the primary's. */
+async function copyServersOf(shard: Shard, primary: pg.Client, { freeSlots }: SourceFacts, sessions: Sessions): Promise<CopyServer[]> {
+  const addresses = copyAddresses(shard);
+  if (addresses[0] === shard.primary) return [{ address: shard.primary, isStandby: false, freeSlots: freeSlots - 1 }];
+  const system = await systemIdentifier(primary);
+  const servers: CopyServer[] = [];
+  for (const address of addresses) servers.push(await once(sessions.source(address, "monitor"), async (client) => {
+    const server = await checkStandby(client, address, system);
+    // Of a killed run.
+    await sessions.fence(client, "copy");
+    return server;
+  }));
+  return servers;
 }
 
 async function once<T>(session: Promise<pg.Client>, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -7,6 +7,7 @@ import { displayName, tableId, type TableName } from "../postgres/identifiers.js
 import type { ProgressKey } from "../progress/table-progress.js";
 import { routeOfTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
+import type { CopyServer } from "./copy-server.js";
 import { routedTable, type SourceFacts } from "./preflight.js";
 
 /** One shard of the source, with what is taken from it. It has a slot, copies, a stream and progress of its own. */
@@ -15,8 +16,8 @@ export interface SourceShard {
   readonly address: ServerAddress;
   /** `server_version_num`. */
   readonly version: number;
-  /** Slots that can still be made there. */
-  readonly freeSlots: number;
+  /** Where tables are copied from. */
+  readonly copyServers: readonly CopyServer[];
   /** Tables whose rows are taken from this shard, as they are there. */
   readonly tables: readonly PublishedTable[];
   readonly slot: string;
@@ -35,6 +36,7 @@ export interface SourceShardParts {
   readonly number: number;
   readonly address: ServerAddress;
   readonly facts: SourceFacts;
+  readonly copyServers: readonly CopyServer[];
   readonly slot: string;
   readonly migration: string;
   readonly monitor: SourceShard["monitor"];
@@ -46,14 +48,14 @@ export function sourceShards(pipeline: Pipeline, parts: readonly SourceShardPart
   for (const part of parts.slice(1)) checkSameTables(first, part.facts.publication.tables, displayAddress(part.address));
   const routes = new Map(first.map((table) => [tableId(table), routeOfTable(routedTable(table), pipeline.from.sharding, parts.length)]));
   if (parts.length > 1) checkEverywhereTables(pipeline, first, routes, parts[0]!.facts.routes);
-  return parts.map(({ number, address, facts, slot, migration, monitor }) => {
+  return parts.map(({ number, address, facts, copyServers, slot, migration, monitor }) => {
     const tables = new Map(facts.publication.tables.map((table) => [tableId(table), table]));
     const takes = (table: TableName): boolean => number === 0 || routes.get(tableId(table))?.kind !== "omnisharded";
     return {
       number,
       address,
       version: facts.version,
-      freeSlots: facts.freeSlots,
+      copyServers,
       tables: facts.publication.tables.filter(takes),
       slot,
       progress: { migration, sourceShard: number },

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { Observable } from "rxjs";
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
@@ -8,13 +7,16 @@ import type { PublishedTable } from "../postgres/catalog.js";
 import { connect, endQuietly } from "../postgres/connection.js";
 import { CopyDataReader } from "../postgres/copy-data-reader.js";
 import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
-import { type Lsn, parseLsn } from "../postgres/lsn.js";
+import type { Lsn } from "../postgres/lsn.js";
 import type { CopyBatch } from "../row-batch.js";
+import { openSnapshot } from "./open-snapshot.js";
 
 export interface CopyTableOptions {
   readonly server: ServerAddress;
   readonly applicationName: string;
   readonly table: PublishedTable;
+  /** Begins the transaction that the rows are read in; by default `openSnapshot`. */
+  readonly openSnapshot?: (client: pg.Client) => Promise<Lsn>;
   /** Called once the snapshot is there, with its position. */
   readonly onSnapshot?: (snapshot: Lsn) => void;
   readonly windowBytes?: number;
@@ -65,7 +67,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
           await endQuietly(client);
           return;
         }
-        const snapshot = await openSnapshot(client);
+        const snapshot = await (options.openSnapshot ?? openSnapshot)(client);
         options.onSnapshot?.(snapshot);
         reader = new CopyDataReader(client, copyOutStatement(options.table), () => {
           if (reader!.bytes >= BATCH_BYTES) emit();
@@ -85,17 +87,4 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         void endQuietly(client);
       };
     });
-}
-
-/**
- * Begins a transaction that sees the database exactly at the returned position: the first commit that is *not* in the
- * snapshot has this LSN or a later one. The slot goes with the session.
- */
-export async function openSnapshot(client: pg.Client): Promise<Lsn> {
-  await client.query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ");
-  const name = `reshard_snapshot_${randomBytes(8).toString("hex")}`;
-  const { rows } = await client.query<{ consistent_point: string }>(
-    `CREATE_REPLICATION_SLOT ${quoteIdentifier(name)} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')`,
-  );
-  return parseLsn(rows[0]!.consistent_point);
 }

@@ -37,6 +37,8 @@ export function addressOf({ cluster, database }: Place, overrides: Partial<Serve
 export interface PipelineParts {
   /** The source; several addresses are its shards. */
   readonly from: ServerAddress | readonly ServerAddress[];
+  /** Standbys of the source's first shard. */
+  readonly replicas?: Pipeline["from"]["shards"][number]["replicas"];
   /** How the source is sharded. */
   readonly fromSharding?: Partial<ShardingRules>;
   readonly to: readonly ServerAddress[];
@@ -49,13 +51,13 @@ export interface PipelineParts {
   readonly general?: Partial<General>;
 }
 
-export function makePipeline({ from, fromSharding = {}, to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   const sources = "host" in from ? [from] : from;
   return {
     from: {
       name: sources[0]!.database,
-      shards: sources.map((primary, number) => ({ number, primary, replicas: [] })),
+      shards: sources.map((primary, number) => ({ number, primary, replicas: number === 0 ? replicas : [] })),
       sharding: { tables: [], schemas: [], omnisharded: [], ...fromSharding },
     },
     to: { name, shards: to.map((primary, number) => ({ number, primary, replicas: [] })), sharding: rules },
