@@ -1,7 +1,7 @@
 import type pg from "pg";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
 import type { Mapping, Pipeline, ShardedTable } from "../../src/config/types.js";
-import type { Cluster } from "../../src/embedded/cluster.js";
+import { type Cluster, startCluster } from "../../src/embedded/cluster.js";
 import { ReshardError } from "../../src/errors.js";
 import { startTestCluster } from "../support/cluster.js";
 import { differences, type PlacedTable } from "../support/oracle.js";
@@ -36,7 +36,7 @@ interface Scene {
   readonly pipeline: (...rules: readonly ShardedTable[]) => Pipeline;
 }
 
-async function newScene(name: string): Promise<Scene> {
+async function newScene(name: string, servers: Cluster = cluster): Promise<Scene> {
   const source = { cluster, database: name };
   await cluster.createDatabase(name);
   const client = await cluster.connect(name);
@@ -48,7 +48,7 @@ async function newScene(name: string): Promise<Scene> {
     INSERT INTO stores SELECT i, CASE i % 2 WHEN 0 THEN 'north' ELSE 'south' END, 'store ' || i FROM generate_series(1, 20) i;
     INSERT INTO countries VALUES ('de');
     CREATE PUBLICATION everything FOR ALL TABLES;`);
-  const shards = await newShards(cluster, name, 2);
+  const shards = await newShards(servers, name, 2);
   return {
     source,
     shards,
@@ -63,12 +63,12 @@ async function failure(pipeline: Pipeline): Promise<ReshardError> {
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(ReshardError);
-  await expect.poll(sessions, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => sessions(), { timeout: 20_000 }).toEqual([]);
   return error as ReshardError;
 }
 
-async function sessions(): Promise<string[]> {
-  const client = await cluster.connect();
+async function sessions(servers: Cluster = cluster): Promise<string[]> {
+  const client = await servers.connect();
   const { rows } = await client.query<{ name: string }>("SELECT application_name AS name FROM pg_stat_activity WHERE application_name LIKE 'pg-reshard%'");
   await client.end();
   return rows.map(({ name }) => name);
@@ -140,10 +140,13 @@ describe("a key that no list covers", () => {
 
 describe("a table whose copy fails", () => {
   it("stops the copies of the others, also of one that waits", async () => {
-    const scene = await newScene("others");
+    // A slot waits for every transaction of its server: one that waits for our lock has to be on another.
+    const elsewhere = await startCluster({ template: inject("clusterTemplate") });
+    onTestFinished(() => elsewhere.stop());
+    const scene = await newScene("others", elsewhere);
     const pipeline = scene.pipeline(byRegion());
     await scene.client.query("UPDATE orders SET customer = NULL WHERE id = 50");
-    const blocker = await cluster.connect(scene.shards[0]!.database);
+    const blocker = await elsewhere.connect(scene.shards[0]!.database);
     const error = await runToEnd(pipeline, {
       beforeStage: async ({ type }) => {
         if (type === "copy") await blocker.query("BEGIN; LOCK TABLE countries IN ACCESS SHARE MODE");
@@ -152,9 +155,9 @@ describe("a table whose copy fails", () => {
     expect(error).toMatchObject({ code: "SHARDING_KEY_NULL" });
     await blocker.query("COMMIT");
     await blocker.end();
-    await expect.poll(sessions, { timeout: 20_000 }).toEqual([]);
+    for (const server of [cluster, elsewhere]) await expect.poll(() => sessions(server), { timeout: 20_000 }).toEqual([]);
     // Had it gone on, the table would be there now, and the lock taken again.
-    const client = await cluster.connect(scene.shards[0]!.database);
+    const client = await elsewhere.connect(scene.shards[0]!.database);
     expect((await client.query("SELECT table_name FROM reshard.table_progress WHERE table_name = 'countries'")).rows).toEqual([]);
     await client.end();
     await scene.client.query("UPDATE orders SET customer = 7 WHERE id = 50");
