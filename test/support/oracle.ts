@@ -13,6 +13,10 @@ export interface PlacedTable {
   readonly schema: string;
   readonly name: string;
   readonly placement: Placement;
+  /** The columns that have to agree; default: all, in the order in which both sides must have them. */
+  readonly columns?: readonly string[];
+  /** SQL of which of the source's rows belong on the shards; default: all. The row is `t`. */
+  readonly where?: string;
 }
 
 const HELPER = "placement_oracle";
@@ -34,7 +38,7 @@ export async function differences(source: Place | readonly Place[], shards: read
       const parts = await Promise.all(taken.map((client) => rowsByShard(client, helper, table, shards.length)));
       for (const [shard, client] of to.entries()) {
         const name = `${client.escapeIdentifier(table.schema)}.${client.escapeIdentifier(table.name)}`;
-        const { rows } = await client.query<[string]>({ text: `SELECT t::text FROM ONLY ${name} AS t`, rowMode: "array" });
+        const { rows } = await client.query<[string]>({ text: `SELECT ${rowText(client, table)} FROM ONLY ${name} AS t`, rowMode: "array" });
         found.push(...compare(parts.flatMap((part) => part[shard]!), rows.map(([row]) => row), `${name} on shard ${shard}`));
       }
     }
@@ -55,10 +59,15 @@ async function openHelper({ cluster }: Place): Promise<pg.Client> {
   return client;
 }
 
-async function rowsByShard(from: pg.Client, helper: pg.Client, { schema, name, placement }: PlacedTable, shards: number): Promise<string[][]> {
+function rowText(client: pg.Client, { columns }: PlacedTable): string {
+  return columns === undefined ? "t::text" : `ROW(${columns.map((column) => `t.${client.escapeIdentifier(column)}`).join(", ")})::text`;
+}
+
+async function rowsByShard(from: pg.Client, helper: pg.Client, table: PlacedTable, shards: number): Promise<string[][]> {
+  const { schema, name, placement, where = "true" } = table;
   const key = placement.kind === "hash" ? `t.${from.escapeIdentifier(placement.column)}::text` : placement.kind === "sql" ? placement.shard : "NULL";
   const { rows } = await from.query<[string, string | number]>({
-    text: `SELECT t::text, ${key} FROM ONLY ${from.escapeIdentifier(schema)}.${from.escapeIdentifier(name)} AS t`,
+    text: `SELECT ${rowText(from, table)}, ${key} FROM ONLY ${from.escapeIdentifier(schema)}.${from.escapeIdentifier(name)} AS t WHERE ${where}`,
     rowMode: "array",
   });
   const placed = Array.from({ length: shards }, (): string[] => []);

@@ -1,0 +1,58 @@
+import type pg from "pg";
+
+/** Writes round after round, in a session of its own, until it is stopped. */
+export class RoundWriter {
+  readonly #client: pg.Client;
+  readonly #write: (client: pg.Client, round: number) => Promise<void>;
+  #rounds = 0;
+  #stopped = false;
+  #failure: { readonly error: unknown } | undefined;
+  #done: Promise<void> | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(client: pg.Client, write: (client: pg.Client, round: number) => Promise<void>) {
+    this.#client = client;
+    this.#write = write;
+  }
+
+  /** Rounds written so far. */
+  get rounds(): number {
+    return this.#rounds;
+  }
+
+  start(): void {
+    this.#done = this.#run();
+  }
+
+  /** Waits until so many rounds are written; throws what made one fail. */
+  async until(rounds: number): Promise<void> {
+    while (this.#failure === undefined && this.#rounds < rounds) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Ends with the round under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+    await this.#client.end();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        await this.#write(this.#client, this.#rounds + 1);
+        this.#rounds++;
+        this.#wake();
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
