@@ -3,10 +3,12 @@ import type { Pipeline, ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { checkReplicaIdentities, type Publication, readPublication, readServerVersion } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
+import { readHiddenColumns } from "../postgres/hidden-columns.js";
 import { displayName, qualifiedName, tableId } from "../postgres/identifiers.js";
 import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
+import { checkHiddenColumns } from "./check-hidden-columns.js";
 
 /** pg_get_publication_tables tells columns and filters since 15, and the slot options used here exist since then. */
 const OLDEST_VERSION = 150000;
@@ -57,6 +59,7 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
   const publication = await readPublication(client, pipeline.publication);
   await checkPublishedKinds(client, pipeline.publication);
   checkReplicaIdentities(publication.tables);
+  checkHiddenColumns(publication.tables, await readHiddenColumns(client, pipeline.publication), pipeline.to.sharding, pipeline.to.shards.length);
   const routed = publication.tables.map(routedTable);
   const routes = new Map(publication.tables.map((table, index) => [tableId(table), routeOfTable(routed[index]!, pipeline.to.sharding, pipeline.to.shards.length)]));
   const unmatched = unmatchedRules(routed, pipeline.to.sharding);
