@@ -30,7 +30,7 @@ export async function removeDuplicates(migration: Migration, table: PublishedTab
     for (const { address } of sources) lookups.push(await sessions.source(address, "whereabouts"));
     for (const same of grouped(copies)) {
       const owners = same.map(({ owner }) => route.shardOf(owner ?? Buffer.alloc(0), 0, owner?.length ?? -1));
-      const there = await Promise.all(owners.map(async (owner) => owner >= 0 && (await rowThere(lookups[owner]!, table, table.key, same[0]!.key))));
+      const there = await Promise.all(owners.map(async (owner) => owner >= 0 && (await rowThere(lookups[owner]!, table, table, same[0]!.key))));
       const stay = there.filter(Boolean).length > 1 ? undefined : Math.max(0, there.indexOf(true));
       if (stay === undefined) throw keyOnTwoShards(table, table.key);
       for (const [index, { partition, place }] of same.entries()) {

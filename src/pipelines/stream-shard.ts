@@ -42,7 +42,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
       open: () => sessions.writer(shard, `apply ${source.number}`, { pipeline: true }),
       progress: source.progress,
       keyOf,
-      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, keyOf(rows.relation))),
+      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, source.published(rows.relation))),
       ownershipOf: (relation) => whereabouts.ownershipOf(relation),
     });
     return pipe(

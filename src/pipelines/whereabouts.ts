@@ -1,7 +1,7 @@
 import type { RowSet } from "../apply-step.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import type { Ownership, Whereabouts as RowWhereabouts } from "../sinks/ownership.js";
-import { rowsThere } from "../sources/source-rows.js";
+import { type KeyedTable, rowsThere } from "../sources/source-rows.js";
 import { Lookup } from "./lookup.js";
 import type { Migration } from "./migration.js";
 import type { SourceShard } from "./source-shard.js";
@@ -30,19 +30,19 @@ export class Whereabouts {
     const { number } = this.#source;
     const route = this.#source.sourceRoute(relation);
     if (this.#lookups.length === 1 || route.kind === "omnisharded") return undefined;
-    const key = this.#source.published(relation).key;
-    const whereabouts = (rows: RowSet, places: readonly number[]): Promise<RowWhereabouts[]> => this.#whereabouts(rows, places, key);
+    const table = this.#source.published(relation);
+    const whereabouts = (rows: RowSet, places: readonly number[]): Promise<RowWhereabouts[]> => this.#whereabouts(rows, places, table);
     if (route.kind === "fixed") return { keyTells: true, column: undefined, isOwn: () => route.shard === number, whereabouts };
     return {
-      keyTells: key.includes(route.column),
+      keyTells: table.key.includes(route.column),
       column: { name: route.column, dataType: route.dataType },
       isOwn: (value) => route.shardOf(value ?? Buffer.alloc(0), 0, value?.length ?? -1) === number,
       whereabouts,
     };
   }
 
-  async #whereabouts(rows: RowSet, places: readonly number[], key: readonly string[]): Promise<RowWhereabouts[]> {
-    const found = await Promise.all(this.#lookups.map((lookup) => lookup.use((client) => rowsThere(client, rows, places, key))));
+  async #whereabouts(rows: RowSet, places: readonly number[], table: KeyedTable): Promise<RowWhereabouts[]> {
+    const found = await Promise.all(this.#lookups.map((lookup) => lookup.use((client) => rowsThere(client, rows, places, table))));
     return places.map((_, index) => ({
       here: found[this.#source.number]![index]!,
       elsewhere: found.some((there, source) => source !== this.#source.number && there[index]!),

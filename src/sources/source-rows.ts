@@ -1,7 +1,11 @@
 import type pg from "pg";
 import { ABSENT, type RowSet } from "../apply-step.js";
+import type { PublishedTable } from "../postgres/catalog.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+
+/** How a row of a published table is found. */
+export type KeyedTable = Pick<PublishedTable, "key" | "partitioned">;
 
 /**
  * Reads, by key, the values that some rows of a set do not carry, and returns those rows whole. Rows that are gone from
@@ -9,15 +13,15 @@ import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tu
  * and the row ends the same.
  *
  * @param places rows of `rows` to complete, from 0
- * @param key columns that name a row
+ * @param table the source's table: its key names a row
  */
-export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], key: readonly string[]): Promise<RowSet> {
+export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], { key, partitioned }: KeyedTable): Promise<RowSet> {
   const { relation, buffer } = rows;
   const width = relation.columns.length;
   const columns = relation.columns.map((column) => quoteIdentifier(column.name)).join(", ");
   const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
   // node-postgres reads results as text only; bytea comes through that whole, so the row is sent as one.
-  const text = `SELECT record_send(ROW(${columns})) AS record FROM ${qualifiedName(relation)} WHERE ${where}`;
+  const text = `SELECT record_send(ROW(${columns})) AS record FROM ${rowsOf(relation, partitioned)} WHERE ${where}`;
   const keyColumns = key.map((name) => relation.columns.findIndex((column) => column.name === name));
   const pieces: Buffer[] = [buffer];
   let end = buffer.length;
@@ -44,21 +48,26 @@ export async function completeRows(client: pg.Client, rows: RowSet, places: read
 }
 
 /** Whether rows with these keys are there. */
-export async function rowsThere(client: pg.Client, rows: RowSet, places: readonly number[], key: readonly string[]): Promise<boolean[]> {
+export async function rowsThere(client: pg.Client, rows: RowSet, places: readonly number[], table: KeyedTable): Promise<boolean[]> {
   const { relation, buffer } = rows;
-  const keyColumns = key.map((name) => relation.columns.findIndex((column) => column.name === name));
+  const keyColumns = table.key.map((name) => relation.columns.findIndex((column) => column.name === name));
   const there: boolean[] = [];
   for (const place of places) {
     const values = keyColumns.map((column) => keyValue(buffer, rows.offsets[place * relation.columns.length + column]!));
-    there.push(await rowThere(client, relation, key, values));
+    there.push(await rowThere(client, relation, table, values));
   }
   return there;
 }
 
 /** Whether there is a row with this key; values as `pg` takes them. */
-export async function rowThere(client: pg.Client, table: TableName, key: readonly string[], values: readonly (Buffer | string | null)[]): Promise<boolean> {
+export async function rowThere(client: pg.Client, table: TableName, { key, partitioned }: KeyedTable, values: readonly (Buffer | string | null)[]): Promise<boolean> {
   const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
-  return (await client.query(`SELECT FROM ${qualifiedName(table)} WHERE ${where}`, [...values])).rowCount !== 0;
+  return (await client.query(`SELECT FROM ${rowsOf(table, partitioned)} WHERE ${where}`, [...values])).rowCount !== 0;
+}
+
+/** Of the table itself: an inheritance child may have a row of the same key. */
+function rowsOf(table: TableName, partitioned: boolean): string {
+  return `${partitioned ? "" : "ONLY "}${qualifiedName(table)}`;
 }
 
 /** As a parameter of a query: binary as bytes, text as a string. */

@@ -48,13 +48,27 @@ test("fills in what rows do not carry, by a key of several columns, and leaves o
     [undefined, Buffer.from("a"), null, seven],
   ]);
   const hex = (text: string): string => `b:${Buffer.from(text).toString("hex")}`;
-  const key = ["Key 1", "key 2"];
-  expect(valuesOf(await completeRows(client, rows, [0, 1, 2, 3, 4], key))).toEqual([
+  const table = { key: ["Key 1", "key 2"], partitioned: false };
+  expect(valuesOf(await completeRows(client, rows, [0, 1, 2, 3, 4], table))).toEqual([
     ["b:00ff", hex("a"), hex("large"), "b:00000007"],
     ["b:", "t:62", null, "t:37"],
     ["b:01", hex("a"), hex("other"), "b:00000008"],
     ["b:00ff", hex("a"), null, "b:00000007"],
   ]);
-  expect(valuesOf(await completeRows(client, rows, [2], key))).toHaveLength(1);
-  expect((await completeRows(client, rows, [1], key)).count).toBe(0);
+  expect(valuesOf(await completeRows(client, rows, [2], table))).toHaveLength(1);
+  expect((await completeRows(client, rows, [1], table)).count).toBe(0);
+});
+
+test("reads a partitioned table whole, and of a parent no row of a child", async () => {
+  const client = await cluster.connect();
+  await client.query(`
+    CREATE TABLE parent (id int PRIMARY KEY, doc text); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO child VALUES (1, 'of the child');
+    CREATE TABLE root (id int PRIMARY KEY, doc text) PARTITION BY LIST (id); CREATE TABLE leaf PARTITION OF root FOR VALUES IN (1); INSERT INTO root VALUES (1, 'of the leaf')`);
+  const relation = (name: string): PgoutputRelation => ({
+    kind: "relation", xid: undefined, oid: 1, schema: "public", name, replicaIdentity: "d",
+    columns: ["id", "doc"].map((column) => ({ name: column, typeOid: 0, typeModifier: -1, partOfKey: column === "id" })),
+  });
+  const completed = async (name: string, partitioned: boolean): Promise<unknown> => valuesOf(await completeRows(client, rowSet(relation(name), [["1", undefined]]), [0], { key: ["id"], partitioned }));
+  expect(await completed("parent", false)).toEqual([]);
+  expect(await completed("root", true)).toEqual([["t:31", `b:${Buffer.from("of the leaf").toString("hex")}`]]);
 });

@@ -91,7 +91,7 @@ export class LiveShards {
         open: () => this.sessions.writer(this.address(shard), "apply 0", { pipeline: true }),
         progress: this.progress,
         keyOf,
-        completeFromSource: (rows, places) => completeRows(lookup, rows, places, keyOf(rows.relation)),
+        completeFromSource: (rows, places) => completeRows(lookup, rows, places, { key: keyOf(rows.relation), partitioned: false }),
       }),
     );
   }
