@@ -15,13 +15,20 @@ export function explainError(error: unknown): unknown {
   if (state === undefined) return error;
   const detail = fieldOf(error, "detail");
   const where = fieldOf(error, "where");
+  // check_violation, of a row for which no partition is there (ExecFindPartition, executor/execPartition.c).
+  if (state === "23514" && fieldOf(error, "routine") === "ExecFindPartition") {
+    return new ReshardError("PARTITION_MISSING", `A shard has no partition for a row: ${reasonOf(error)}${detail === undefined ? "" : `. ${detail}`}`, {
+      remedy: "Create or attach the partition on every shard as it is on the source, then run the same command again: nothing was acknowledged past it.",
+      cause: error,
+    });
+  }
   return new ReshardError(state === "42501" ? "PRIVILEGE_MISSING" : "SERVER_REFUSED", `A server refused a statement: ${reasonOf(error)} (SQLSTATE ${state})${detail === undefined ? "" : `. ${detail}`}${where === undefined ? "" : ` [${where}]`}.`, {
     remedy: "Put right what the server names, then run the same command again: nothing was acknowledged past it.",
     cause: error,
   });
 }
 
-function fieldOf(error: unknown, field: "detail" | "where"): string | undefined {
+function fieldOf(error: unknown, field: "detail" | "where" | "routine"): string | undefined {
   const value = typeof error === "object" && error !== null ? (error as Record<string, unknown>)[field] : undefined;
   return typeof value === "string" ? value.trim() : undefined;
 }

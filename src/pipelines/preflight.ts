@@ -5,6 +5,7 @@ import { checkReplicaIdentities, type Publication, readPublication, readServerVe
 import { displayAddress } from "../postgres/connection.js";
 import { readHiddenColumns } from "../postgres/hidden-columns.js";
 import { displayName, qualifiedName, tableId } from "../postgres/identifiers.js";
+import { checkPartitionIdentities } from "../postgres/partition-identities.js";
 import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
@@ -59,6 +60,7 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
   const publication = await readPublication(client, pipeline.publication);
   await checkPublishedKinds(client, pipeline.publication);
   checkReplicaIdentities(publication.tables);
+  await checkPartitionIdentities(client, publication.tables);
   checkHiddenColumns(publication.tables, await readHiddenColumns(client, pipeline.publication), pipeline.to.sharding, pipeline.to.shards.length);
   const routed = publication.tables.map(routedTable);
   const routes = new Map(publication.tables.map((table, index) => [tableId(table), routeOfTable(routed[index]!, pipeline.to.sharding, pipeline.to.shards.length)]));
@@ -68,7 +70,7 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
       remedy: "Correct the name, add the table to the publication, or remove the rule.",
     });
   }
-  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes: nullableKeys(publication, routes) };
+  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes: [...nullableKeys(publication, routes), ...publishedRoots(publication)] };
 }
 
 /** A table as routing sees it: partitions go by the name of the topmost table. */
@@ -100,13 +102,19 @@ function nullableKeys(publication: Publication, routes: ReadonlyMap<string, Tabl
   });
 }
 
+function publishedRoots(publication: Publication): string[] {
+  const roots = publication.tables.filter((table) => table.partitioned).map(displayName);
+  if (roots.length === 0) return [];
+  return [`${roots.join(", ")}: published as a whole (publish_via_partition_root), so the source sends no TRUNCATE of a single partition and nothing of rows that come or go by ATTACH or DETACH; verify shows what was missed.`];
+}
+
 /** Fails where a published table has rows on a shard already: they are nobody's to remove. */
 export async function checkDestinationEmpty(client: pg.Client, server: string, publication: Publication): Promise<void> {
   const full: string[] = [];
   for (const table of publication.tables) {
     const { rows } = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [qualifiedName(table)]);
     if (!rows[0]!.there) continue;
-    const found = await client.query<{ full: boolean }>(`SELECT EXISTS (SELECT FROM ONLY ${qualifiedName(table)}) AS full`);
+    const found = await client.query<{ full: boolean }>(`SELECT EXISTS (SELECT FROM ${table.partitioned ? "" : "ONLY "}${qualifiedName(table)}) AS full`);
     if (found.rows[0]!.full) full.push(displayName(table));
   }
   if (full.length === 0) return;

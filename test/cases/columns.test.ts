@@ -142,7 +142,7 @@ describe.each(servers)("case 6: columns, on PostgreSQL $version", ({ version, op
       sharding,
       tables: [],
     });
-    await expect(runToEnd(scene.pipeline)).rejects.toMatchObject({ code: "COLUMN_NOT_PUBLISHED", message: expect.stringMatching(/keyed\.code .*placed\.owner /) });
+    await expect(runToEnd(scene.pipeline)).rejects.toMatchObject({ code: "COLUMN_NOT_PUBLISHED", message: expect.stringMatching(/keyed\.code .*placed\.owner /) as string });
   });
 });
 
