@@ -90,6 +90,7 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
       reshardingReplicationRetryMaxAttempts: 1,
       reshardingReplicationRetryMinDelay: 1000,
     },
+    allowPartialPublication: false,
     pgDumpPath: undefined,
     notes: [],
   };

@@ -14,6 +14,7 @@ export type PipelineChoice =
       readonly from: string;
       readonly to: string;
       readonly publication: string;
+      readonly allowPartialPublication?: boolean;
     };
 
 const DATABASE_FLAGS = [
@@ -35,19 +36,25 @@ export function acceptFileOrDatabases(command: Command): Command {
   return command;
 }
 
+/** For commands that go by what the publication sends. */
+export function allowPartialPublication(command: Command): Command {
+  return command.option("--allow-partial-publication", "go on where the publication leaves out some of insert, update, delete and truncate: the shards will lack them");
+}
+
 interface DatabaseOptions {
   readonly fromDatabase?: string;
   readonly toDatabase?: string;
   readonly publication?: string;
+  readonly allowPartialPublication?: boolean;
   readonly config: string;
   readonly users: string;
 }
 
 /** Reads arguments and options of a command made by one of the two above; fails as commander does, with exit code 2. */
 export function pipelineChoice(command: Command, file: string | undefined): PipelineChoice {
-  const { fromDatabase, toDatabase, publication, config, users } = command.optsWithGlobals<DatabaseOptions>();
+  const { fromDatabase, toDatabase, publication, allowPartialPublication, config, users } = command.optsWithGlobals<DatabaseOptions>();
   if (file !== undefined) {
-    for (const [name, flag] of [["fromDatabase", "--from-database"], ["toDatabase", "--to-database"], ["publication", "--publication"], ["config", "--config"], ["users", "--users"]] as const) {
+    for (const [name, flag] of [["fromDatabase", "--from-database"], ["toDatabase", "--to-database"], ["publication", "--publication"], ["allowPartialPublication", "--allow-partial-publication"], ["config", "--config"], ["users", "--users"]] as const) {
       if (command.getOptionValueSourceWithGlobals(name) === "cli") command.error(`error: ${flag} does not go with a pipeline file, which says that itself`);
     }
     return { kind: "file", path: file };
@@ -56,7 +63,7 @@ export function pipelineChoice(command: Command, file: string | undefined): Pipe
     return command.error("error: name a pipeline file, or all of --from-database, --to-database and --publication");
   }
   const usersOptional = command.getOptionValueSourceWithGlobals("users") !== "cli";
-  return { kind: "databases", config, users, usersOptional, from: fromDatabase, to: toDatabase, publication };
+  return { kind: "databases", config, users, usersOptional, from: fromDatabase, to: toDatabase, publication, ...(allowPartialPublication === undefined ? {} : { allowPartialPublication }) };
 }
 
 /**
@@ -69,6 +76,6 @@ export function loadPipeline(choice: PipelineChoice, environment: Readonly<Recor
     const pipeline = loadPipelineFile(choice.path, environment);
     return own.stages === undefined ? pipeline : { ...pipeline, stages: own.stages };
   }
-  const { config, users, usersOptional, from, to, publication } = choice;
-  return loadDatabases({ config, users, usersOptional, from, to, publication, slot: own.slot, stages: own.stages ?? [] }, environment);
+  const { kind: _, ...flags } = choice;
+  return loadDatabases({ ...flags, slot: own.slot, stages: own.stages ?? [] }, environment);
 }

@@ -190,6 +190,7 @@ export const PIPELINE = grammar("[pipeline]", {
   from: name,
   to: name,
   publication: name,
+  allow_partial_publication: flag.default(false),
   replication_slot: text.pipe(z.string().regex(SLOT_NAME, { error: SLOT_NAME_EXPECTED })).optional(),
   config: name.optional(),
   users: name.optional(),

@@ -25,6 +25,8 @@ export interface DatabaseFlags {
   readonly to: string;
   /** `--publication` */
   readonly publication: string;
+  /** `--allow-partial-publication` */
+  readonly allowPartialPublication?: boolean | undefined;
   /** `--replication-slot` */
   readonly slot?: string | undefined;
   readonly stages: readonly Stage[];
@@ -78,6 +80,7 @@ export function loadPipelineFile(path: string, environment: Environment, readFil
     from: reference("from"),
     to: reference("to"),
     publication: row?.publication,
+    allowPartialPublication: row?.allow_partial_publication ?? false,
     slot: row?.replication_slot,
     stages: main === undefined ? [] : stagesOf(main, environment, problems),
   };
@@ -127,6 +130,7 @@ export function loadDatabases(
     from: { name: flags.from, place: wholly("--from-database") },
     to: { name: flags.to, place: wholly("--to-database") },
     publication: flags.publication,
+    allowPartialPublication: flags.allowPartialPublication ?? false,
     slot: flags.slot,
     stages: flags.stages,
   };

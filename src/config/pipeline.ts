@@ -19,6 +19,7 @@ export interface Order {
   readonly from: DatabaseReference | undefined;
   readonly to: DatabaseReference | undefined;
   readonly publication: string | undefined;
+  readonly allowPartialPublication: boolean;
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];
 }
@@ -79,6 +80,7 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
     from,
     to,
     publication: order.publication,
+    allowPartialPublication: order.allowPartialPublication,
     slot: order.slot,
     stages: order.stages,
     general: generalOf(sections.general),

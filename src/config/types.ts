@@ -82,6 +82,8 @@ export interface Pipeline {
   readonly from: Database;
   readonly to: Database;
   readonly publication: string;
+  /** Go on where the publication leaves out some of insert, update, delete and truncate: the shards will lack them. */
+  readonly allowPartialPublication: boolean;
   /** Base name of the slots; the source shard's number is appended. */
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];

@@ -58,10 +58,12 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
     });
   }
   const publication = await readPublication(client, pipeline.publication);
-  await checkPublishedKinds(client, pipeline.publication);
+  const missingKinds = await readMissingKinds(client, publication.name);
+  if (!pipeline.allowPartialPublication) checkPublishedKinds(client, publication.name, missingKinds);
   checkReplicaIdentities(publication.tables);
   await checkPartitionIdentities(client, publication.tables);
-  checkHiddenColumns(publication.tables, await readHiddenColumns(client, pipeline.publication), pipeline.to.sharding, pipeline.to.shards.length);
+  const hidden = await readHiddenColumns(client, pipeline.publication);
+  for (const { sharding, shards } of pipeline.from.shards.length > 1 ? [pipeline.from, pipeline.to] : [pipeline.to]) checkHiddenColumns(publication.tables, hidden, sharding, shards.length);
   const routed = publication.tables.map(routedTable);
   const routes = new Map(publication.tables.map((table, index) => [tableId(table), routeOfTable(routed[index]!, pipeline.to.sharding, pipeline.to.shards.length)]));
   const unmatched = unmatchedRules(routed, pipeline.to.sharding);
@@ -70,7 +72,7 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
       remedy: "Correct the name, add the table to the publication, or remove the rule.",
     });
   }
-  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes: [...nullableKeys(publication, routes), ...publishedRoots(publication)] };
+  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes: [...unsentKinds(publication, missingKinds), ...nullableKeys(publication, routes), ...publishedRoots(publication)] };
 }
 
 /** A table as routing sees it: partitions go by the name of the topmost table. */
@@ -78,18 +80,27 @@ export function routedTable(table: Publication["tables"][number]): RoutedTable {
   return { ...table.root, columns: table.columns.map((column) => ({ name: column.name, type: column.baseType })) };
 }
 
-async function checkPublishedKinds(client: pg.Client, publication: string): Promise<void> {
+/** The kinds of change that the publication leaves out. */
+async function readMissingKinds(client: pg.Client, publication: string): Promise<readonly string[]> {
   const { rows } = await client.query<{ missing: string[] }>(
     `SELECT array_remove(ARRAY[CASE WHEN NOT pubinsert THEN 'insert' END, CASE WHEN NOT pubupdate THEN 'update' END,
                                CASE WHEN NOT pubdelete THEN 'delete' END, CASE WHEN NOT pubtruncate THEN 'truncate' END], NULL) AS missing
        FROM pg_publication WHERE pubname = $1`,
     [publication],
   );
-  const missing = rows[0]?.missing ?? [];
+  return rows[0]?.missing ?? [];
+}
+
+function checkPublishedKinds(client: pg.Client, publication: string, missing: readonly string[]): void {
   if (missing.length === 0) return;
   throw new ReshardError("PUBLICATION_INCOMPLETE", `The publication "${publication}" leaves out ${missing.join(", ")}: the shards would drift from the source.`, {
-    remedy: `ALTER PUBLICATION ${client.escapeIdentifier(publication)} SET (publish = 'insert, update, delete, truncate');`,
+    remedy: `ALTER PUBLICATION ${client.escapeIdentifier(publication)} SET (publish = 'insert, update, delete, truncate'); or, if the shards are to lack those changes, allow_partial_publication = true in [pipeline] (--allow-partial-publication).`,
   });
+}
+
+function unsentKinds(publication: Publication, missing: readonly string[]): string[] {
+  if (missing.length === 0) return [];
+  return [`The publication "${publication.name}" leaves out ${missing.join(", ")}: such changes made since a table's copy are missing on the shards, and verify, which compares all rows, shows them as differences.`];
 }
 
 function nullableKeys(publication: Publication, routes: ReadonlyMap<string, TableRoute>): string[] {

@@ -74,6 +74,7 @@ describe("wrong usage exits 2", () => {
     [["run", "a.toml", "--config", "b.toml"], "--config does not go with a pipeline file"],
     [["--users", "b.toml", "run", "a.toml"], "--users does not go with a pipeline file"],
     [["status", "a.toml", "--publication", "p"], "--publication does not go with a pipeline file"],
+    [["verify", "a.toml", "--allow-partial-publication"], "--allow-partial-publication does not go with a pipeline file"],
     [["verify"], "name a pipeline file, or all of --from-database, --to-database and --publication"],
     [["finish", "--from-database", "a", "--to-database", "b"], "name a pipeline file, or all of"],
     [["data-sync", "--from-database", "a", "--to-database", "b"], "required option '--publication <name>' not specified"],
@@ -137,7 +138,8 @@ describe("loadPipeline", () => {
   it("takes stages and slot from the command, else stages from the file", () => {
     const choice = { kind: "databases", config: file("pgdog.toml"), users: file("users.toml"), usersOptional: false, from: "a", to: "b", publication: "p" } as const;
     const pipeline = loadPipeline(choice, {}, { stages: [{ type: "copy" }], slot: "s" });
-    expect(pipeline).toMatchObject({ from: { name: "a" }, to: { name: "b" }, publication: "p", slot: "s", stages: [{ type: "copy" }] });
+    expect(pipeline).toMatchObject({ from: { name: "a" }, to: { name: "b" }, publication: "p", slot: "s", stages: [{ type: "copy" }], allowPartialPublication: false });
+    expect(loadPipeline({ ...choice, allowPartialPublication: true }, {}).allowPartialPublication).toBe(true);
     const path = file("pipeline.toml");
     expect(loadPipeline({ kind: "file", path }, {}).stages).toEqual(STANDARD_STAGES);
     expect(loadPipeline({ kind: "file", path }, {}, { stages: [{ type: "verify" }] }).stages).toEqual([{ type: "verify" }]);

@@ -101,6 +101,7 @@ test("PgDog's own examples of resharding load", () => {
       },
     },
     publication: "all_tables",
+    allowPartialPublication: false,
     slot: undefined,
     stages: [{ type: "copy" }],
     general: {
@@ -127,6 +128,8 @@ describe("a pipeline file", () => {
       { type: "verify" },
     ]);
     expect(pipeline.slot).toBeUndefined();
+    expect(pipeline.allowPartialPublication).toBe(false);
+    expect(loadText(`${PIPELINE_HEAD}allow_partial_publication = true\n${DATABASES}`).allowPartialPublication).toBe(true);
   });
 
   test("orders its stages and names its slot", () => {

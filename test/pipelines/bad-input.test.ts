@@ -219,6 +219,7 @@ describe("publications", () => {
     const error = await refusal(scene, scene.pipeline({ publication: "partial" }));
     expect(error.code).toBe("PUBLICATION_INCOMPLETE");
     expect(error.message).toContain("delete, truncate");
+    expect(error.remedy).toContain("allow_partial_publication = true");
   });
 
   it("with tables whose rows have no name, all of them in one message", async () => {

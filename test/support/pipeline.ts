@@ -43,6 +43,7 @@ export interface PipelineParts {
   readonly fromSharding?: Partial<ShardingRules>;
   readonly to: readonly ServerAddress[];
   readonly publication: string;
+  readonly allowPartialPublication?: boolean;
   /** Name of the destination, which is part of what tells migrations apart. */
   readonly name?: string;
   readonly sharding?: Partial<ShardingRules>;
@@ -51,7 +52,7 @@ export interface PipelineParts {
   readonly general?: Partial<General>;
 }
 
-export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   const sources = "host" in from ? [from] : from;
   return {
@@ -62,6 +63,7 @@ export function makePipeline({ from, fromSharding = {}, replicas = [], to, publi
     },
     to: { name, shards: to.map((primary, number) => ({ number, primary, replicas: [] })), sharding: rules },
     publication,
+    allowPartialPublication,
     slot,
     stages,
     general: { ...GENERAL, ...general },
