@@ -42,7 +42,7 @@ export interface ChangeBatch extends Batch<Lsn> {
 
 /** Changes with the shards that hold the row before and after; see `shardChanges`. */
 export interface ShardedChangeBatch extends ChangeBatch {
-  /** Shard of the new row, `EVERY_SHARD` or `NO_SHARD`. */
+  /** Shard of the new row, `EVERY_SHARD`, `NO_SHARD`, or `UNKNOWN_SHARD` where it stays on the one it is on. */
   readonly newShards: Int16Array;
   /** Shard of the old row; `EVERY_SHARD` where the change does not tell. */
   readonly oldShards: Int16Array;
@@ -52,9 +52,9 @@ export interface ShardedChangeBatch extends ChangeBatch {
 export const Action = {
   /** Put the new row in, whatever was there. */
   Upsert: 0,
-  /** The row is here before and after: set what the change carries. */
+  /** The row is here before and after, as one of an omnisharded table always is: set what the change carries. */
   Update: 1,
-  /** The same, of a row that is on every shard, or that stays wherever it is. */
+  /** The same, of a row that stays on the shard it is on, which may be another. */
   UpdateAnywhere: 2,
   /** The row comes from another shard: like an update of a row that is not here yet. */
   Arrive: 3,

@@ -1,8 +1,10 @@
 import { defer, map } from "rxjs";
 import { Action, type ChangeBatch, DELETE, INSERT, NO_TUPLE, type ShardChanges, type ShardedChangeBatch, TRUNCATE } from "../change-batch.js";
+import { ReshardError } from "../errors.js";
 import type { Operator } from "../flow.js";
+import { displayName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { EVERY_SHARD, NO_SHARD, type NULL_KEY, type TableRoute } from "../sharding/table-route.js";
+import { EVERY_SHARD, NO_SHARD, type NULL_KEY, type TableRoute, UNKNOWN_SHARD } from "../sharding/table-route.js";
 import { unroutableKey } from "../sharding/unroutable-key.js";
 
 /** Column kinds in a TupleData (manual, "Logical Replication Message Formats"). */
@@ -70,13 +72,16 @@ function shard(batch: ChangeBatch, keyOf: (relation: PgoutputRelation) => KeyCol
       continue;
     }
     if (kind !== DELETE) newShards[change] = shardOfTuple(batch.buffer, batch.newTuples[change]!, key);
-    if (kind === INSERT) continue;
+    if (kind === INSERT) {
+      if (newShards[change] === UNKNOWN_SHARD) throw keyNotSent(key.relation, key.route);
+      continue;
+    }
     const oldTuple = batch.oldTuples[change]!;
     if (key.route.kind === "fixed") oldShards[change] = key.route.shard;
     else if (oldTuple !== NO_TUPLE && key.inIdentity) {
       oldShards[change] = shardOfTuple(batch.buffer, oldTuple, key);
       // A sharding key stored outside the row and not touched comes with the old tuple only.
-      if (newShards[change] === EVERY_SHARD) newShards[change] = oldShards[change]!;
+      if (newShards[change] === UNKNOWN_SHARD) newShards[change] = oldShards[change]!;
     }
     // Without an old tuple no column of the identity changed, so neither did a sharding key in it.
     else if (kind !== DELETE && key.inIdentity) oldShards[change] = newShards[change]!;
@@ -94,10 +99,20 @@ function shardOfTuple(buffer: Buffer, tuple: number, key: KeyColumn): number {
   }
   const kind = buffer[at]!;
   // A key so long that it is stored outside the row and was not touched: the row stays wherever it is.
-  if (kind === UNCHANGED) return EVERY_SHARD;
+  if (kind === UNCHANGED) return UNKNOWN_SHARD;
   const shard = key.route.shardOf(buffer, at + 5, kind === NULL ? -1 : buffer.readInt32BE(at + 1));
   if (shard < 0) throw unroutableKey(shard as typeof NULL_KEY, key.relation, key.route.column);
   return shard;
+}
+
+/** A row that enters a publication's row filter comes as inserted, but without what is stored outside it and did not change. */
+function keyNotSent(relation: PgoutputRelation, route: TableRoute): ReshardError {
+  const table = displayName(relation);
+  const column = route.kind === "key" ? route.column : "";
+  return new ReshardError("SHARDING_KEY_NOT_SENT", `A row of ${table} entered the publication's row filter by an update, and the source does not send its sharding key "${column}", which is stored outside the row.`, {
+    place: { table },
+    remedy: `Make "${column}" part of the table's replica identity (REPLICA IDENTITY FULL), or publish ${table} without a row filter; then run \`pg-reshard finish --drop-progress\`, empty the destination and start anew.`,
+  });
 }
 
 /**
@@ -124,7 +139,8 @@ function actionOn(kind: number, oldShard: number, newShard: number, shard: numbe
   if (kind === TRUNCATE) return Action.Truncate;
   if (kind === INSERT) return newShard === shard || newShard === EVERY_SHARD ? Action.Upsert : undefined;
   if (kind === DELETE) return oldShard === shard || oldShard === EVERY_SHARD ? Action.Delete : undefined;
-  if (newShard === EVERY_SHARD) return Action.UpdateAnywhere;
+  if (newShard === EVERY_SHARD) return Action.Update;
+  if (newShard === UNKNOWN_SHARD) return Action.UpdateAnywhere;
   if (newShard === shard) return oldShard === shard ? Action.Update : Action.Arrive;
   return oldShard === shard || oldShard === EVERY_SHARD ? Action.Delete : undefined;
 }

@@ -46,10 +46,15 @@ export class TableFold {
     this.#key = new Int32Array(keyColumns.length);
   }
 
-  /** A new row, all of it. */
+  /**
+   * A new row, all of it; but one that enters a publication's row filter comes as new without its unchanged TOAST, as if
+   * from another shard.
+   */
   upsert(newTuple: number): void {
     this.#locate(newTuple, this.#tuple);
-    this.#putWhole(this.#entryOf(this.#tuple), NEW);
+    const entry = this.#entryOf(this.#tuple);
+    if (this.#isWhole()) this.#putWhole(entry, NEW);
+    else this.#putPartial(entry, true);
   }
 
   /** The row whose key is in this tuple is gone. */

@@ -4,10 +4,12 @@ import type { KeyType } from "../config/types.js";
 export const NULL_KEY = -1;
 /** No rule covers the key's value. */
 export const UNCOVERED_KEY = -2;
-/** Not one shard but each of them (omnisharded tables, changes whose shard is not known). */
+/** Not one shard but each of them (omnisharded tables, old rows whose shard is not known). */
 export const EVERY_SHARD = -3;
 /** None of them: not taken from this source shard. */
 export const NO_SHARD = -4;
+/** One of them, and the change does not tell which: that which the row is on. */
+export const UNKNOWN_SHARD = -5;
 
 /**
  * The shard (from 0) of a key in PostgreSQL's binary send format, or `NULL_KEY` or `UNCOVERED_KEY`.
