@@ -23,6 +23,7 @@ import { ensureSlot } from "./slot.js";
 import { untilDone } from "./until-done.js";
 import { removeDuplicates } from "./remove-duplicates.js";
 import type { SourceShard } from "./source-shard.js";
+import { copyFormatOf } from "./value-formats.js";
 import { type RetryOptions, withRetries } from "./with-retries.js";
 
 export interface CopyOptions {
@@ -171,22 +172,23 @@ async function copyMissing(migration: Migration, piece: Piece): Promise<{ rows: 
   );
   let rows = 0;
   let bytes = 0;
-  const rows$ = copyTable({ server: source.address, applicationName: sessions.applicationName(purpose), table });
+  const format = copyFormatOf(table, migration.pipeline);
+  const rows$ = copyTable({ server: source.address, applicationName: sessions.applicationName(purpose), table, format });
   const operators = pipe(
-    decodeTuples({ columns: table.columns.length, table: displayName(table) }),
+    decodeTuples({ columns: table.columns.length, table: displayName(table), format }),
     tap((batch: RowBatch) => {
       rows += batch.count;
       // The five bytes of each message between the rows are not theirs.
       if (batch.count > 0) bytes += batch.ends[batch.count - 1]! - batch.starts[0]! - 5 * (batch.count - 1);
       report({ type: "table-progress", ...named(migration, piece), rows, bytes, estimatedRows: table.estimatedRows });
     }),
-    shardRows({ table, route: migration.route(table) }),
+    shardRows({ table, route: migration.route(table), format }),
     partitionRows(shards.length),
   );
   const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, progress: source.progress, exclusive })
+      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, format, progress: source.progress, exclusive })
       : undefined,
   );
   if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);

@@ -66,9 +66,6 @@ export function migrationId(pipeline: Pipeline): string {
  */
 export async function openMigration(options: MigrationOptions): Promise<Migration> {
   const { pipeline, report, signal } = options;
-  if (pipeline.general.reshardingCopyFormat === "text") {
-    throw new ReshardError("COPY_FORMAT_TEXT", 'resharding_copy_format = "text" is not supported yet.', { remedy: "Remove it: binary is the default." });
-  }
   const id = migrationId(pipeline);
   const sessions = new Sessions(id);
   const addresses = pipeline.from.shards.map((shard) => shard.primary);

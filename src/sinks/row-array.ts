@@ -8,7 +8,7 @@ export interface RowType {
   readonly oid: number;
   readonly attributes: readonly {
     readonly typeOid: number;
-    /** The type has no binary form: the attribute is text. */
+    /** The values come as text, and so is the attribute. */
     readonly asText: boolean;
     readonly name: string;
   }[];

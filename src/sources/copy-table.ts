@@ -9,12 +9,15 @@ import { connect, endQuietly } from "../postgres/connection.js";
 import { CopyDataReader } from "../postgres/copy-data-reader.js";
 import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
 import { type Lsn, parseLsn } from "../postgres/lsn.js";
+import type { ValueFormat } from "../postgres/value-format.js";
 import type { CopyBatch } from "../row-batch.js";
 
 export interface CopyTableOptions {
   readonly server: ServerAddress;
   readonly applicationName: string;
   readonly table: PublishedTable;
+  /** Binary where absent. */
+  readonly format?: ValueFormat;
   /** Called once the snapshot is there, with its position. */
   readonly onSnapshot?: (snapshot: Lsn) => void;
   readonly windowBytes?: number;
@@ -23,14 +26,14 @@ export interface CopyTableOptions {
 const BATCH_BYTES = 256 * 1024;
 
 /** The statement that reads one table: a query where plain COPY cannot (row filters, partition roots). */
-export function copyOutStatement(table: PublishedTable): string {
+export function copyOutStatement(table: PublishedTable, format: ValueFormat = "binary"): string {
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(", ");
   const filter = table.rowFilter === undefined ? "" : ` WHERE ${table.rowFilter}`;
   const what =
     table.partitioned || table.rowFilter !== undefined
       ? `(SELECT ${columns} FROM ${table.partitioned ? "" : "ONLY "}${qualifiedName(table)}${filter})`
       : `${qualifiedName(table)} (${columns})`;
-  return `COPY ${what} TO STDOUT (FORMAT binary)`;
+  return `COPY ${what} TO STDOUT (FORMAT ${format})`;
 }
 
 /**
@@ -67,7 +70,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         }
         const snapshot = await openSnapshot(client);
         options.onSnapshot?.(snapshot);
-        reader = new CopyDataReader(client, copyOutStatement(options.table), () => {
+        reader = new CopyDataReader(client, copyOutStatement(options.table, options.format), () => {
           if (reader!.bytes >= BATCH_BYTES) emit();
         });
         await reader.done;

@@ -3,18 +3,25 @@ import { ABSENT, type RowSet } from "../apply-step.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
 
+export interface CompletedTable {
+  /** Columns that name a row. */
+  readonly key: readonly string[];
+  /** Columns whose values are wanted in text, as the stream brings them. */
+  readonly isText: (column: string) => boolean;
+}
+
 /**
  * Reads, by key, the values that some rows of a set do not carry, and returns those rows whole. Rows that are gone from
  * the source are left out. What is read may be newer than the change: then the stream still brings that newer change,
  * and the row ends the same.
  *
  * @param places rows of `rows` to complete, from 0
- * @param key columns that name a row
  */
-export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], key: readonly string[]): Promise<RowSet> {
+export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], { key, isText }: CompletedTable): Promise<RowSet> {
   const { relation, buffer } = rows;
   const width = relation.columns.length;
-  const columns = relation.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const asText = relation.columns.map((column) => isText(column.name));
+  const columns = relation.columns.map((column, index) => (asText[index]! ? textOf(quoteIdentifier(column.name)) : quoteIdentifier(column.name))).join(", ");
   const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
   // node-postgres reads results as text only; bytea comes through that whole, so the row is sent as one.
   const text = `SELECT record_send(ROW(${columns})) AS record FROM ${qualifiedName(relation)} WHERE ${where}`;
@@ -34,7 +41,7 @@ export async function completeRows(client: pg.Client, rows: RowSet, places: read
         offsets.push(carried);
         continue;
       }
-      const value = encodeValue(fields[column] ?? null);
+      const value = encodeValue(fields[column] ?? null, asText[column]! ? COLUMN_TEXT : COLUMN_BINARY);
       offsets.push(end);
       pieces.push(value);
       end += value.length;
@@ -61,6 +68,11 @@ export async function rowThere(client: pg.Client, table: TableName, key: readonl
   return (await client.query(`SELECT FROM ${qualifiedName(table)} WHERE ${where}`, [...values])).rowCount !== 0;
 }
 
+/** By the type's output function: a cast to text gives another form for some types. A row of NULLs is no NULL here. */
+function textOf(column: string): string {
+  return `CASE num_nulls(${column}) WHEN 0 THEN format('%s', ${column}) END`;
+}
+
 /** As a parameter of a query: binary as bytes, text as a string. */
 function keyValue(buffer: Buffer, at: number): Buffer | string | null {
   if (buffer[at] === COLUMN_NULL) return null;
@@ -81,10 +93,10 @@ function readRecord(record: Buffer): (Buffer | null)[] {
   return fields;
 }
 
-function encodeValue(value: Buffer | null): Buffer {
+function encodeValue(value: Buffer | null, kind: number): Buffer {
   if (value === null) return Buffer.from([COLUMN_NULL]);
   const head = Buffer.allocUnsafe(5);
-  head[0] = COLUMN_BINARY;
+  head[0] = kind;
   head.writeInt32BE(value.length, 1);
   return Buffer.concat([head, value]);
 }
