@@ -19,7 +19,7 @@ import { shardState } from "./shard-state.js";
 import { joinSnapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
 import { untilDone } from "./until-done.js";
-import { streamFormatOf, streamsAsText } from "./value-formats.js";
+import { streamFormatOf } from "./value-formats.js";
 import { Whereabouts } from "./whereabouts.js";
 
 /**
@@ -38,8 +38,8 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const keyOf = (relation: PgoutputRelation): readonly string[] => source.published(relation).key;
   const format = streamFormatOf(migration.tables, migration.pipeline);
   const isText = (relation: PgoutputRelation): ((column: string) => boolean) => {
-    const texts = new Set(source.published(relation).columns.filter((column) => streamsAsText(column, format)).map((column) => column.name));
-    return (column) => texts.has(column);
+    const texts = new Set(source.published(relation).columns.filter((column) => !column.sendsBinary).map((column) => column.name));
+    return (column) => format === "text" || texts.has(column);
   };
   let changes = 0;
   const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {

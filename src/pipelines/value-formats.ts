@@ -16,11 +16,6 @@ export function streamFormatOf(tables: readonly PublishedTable[], pipeline: Pipe
   return misledColumns(tables).length === 0 ? pipeline.general.reshardingCopyFormat : "text";
 }
 
-/** Whether a column's values come as text in a stream of that format. */
-export function streamsAsText(column: PublishedTable["columns"][number], format: ValueFormat): boolean {
-  return format === "text" || !column.sendsBinary;
-}
-
 /** What to tell the operator about columns that make a binary stream impossible. */
 export function streamFormatNotes(tables: readonly PublishedTable[], pipeline: Pipeline): string[] {
   const columns = misledColumns(tables);
