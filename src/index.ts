@@ -21,6 +21,7 @@ export { keyRouter } from "./sharding/key-router.js";
 export { routeOfTable } from "./sharding/route-of-table.js";
 export { EVERY_SHARD, NULL_KEY, UNCOVERED_KEY, type ShardOfKey, type TableRoute } from "./sharding/table-route.js";
 export { formatLsn, parseLsn, type Lsn } from "./postgres/lsn.js";
+export type { ValueFormat } from "./postgres/value-format.js";
 export { loadPipelineFile } from "./config/load.js";
 export { runPipeline, type RunOptions, type RunResult } from "./pipelines/run-pipeline.js";
 export type { PipelineEvent, Report } from "./pipelines/events.js";
