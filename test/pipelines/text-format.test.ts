@@ -35,7 +35,7 @@ async function formatsAsked(database: string): Promise<{ copies: string[]; strea
 interface Bench {
   readonly client: pg.Client;
   readonly shards: readonly { readonly database: string }[];
-  sync(): Promise<Run>;
+  readonly sync: () => Promise<Run>;
 }
 
 /** A migration between databases with the same schema; `first` is what the copy finds. */
