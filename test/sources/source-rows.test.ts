@@ -48,13 +48,13 @@ test("fills in what rows do not carry, by a key of several columns, and leaves o
     [undefined, Buffer.from("a"), null, seven],
   ]);
   const hex = (text: string): string => `b:${Buffer.from(text).toString("hex")}`;
-  const key = ["Key 1", "key 2"];
-  expect(valuesOf(await completeRows(client, rows, [0, 1, 2, 3, 4], key))).toEqual([
+  const table = { key: ["Key 1", "key 2"], isText: () => false };
+  expect(valuesOf(await completeRows(client, rows, [0, 1, 2, 3, 4], table))).toEqual([
     ["b:00ff", hex("a"), hex("large"), "b:00000007"],
     ["b:", "t:62", null, "t:37"],
     ["b:01", hex("a"), hex("other"), "b:00000008"],
     ["b:00ff", hex("a"), null, "b:00000007"],
   ]);
-  expect(valuesOf(await completeRows(client, rows, [2], key))).toHaveLength(1);
-  expect((await completeRows(client, rows, [1], key)).count).toBe(0);
+  expect(valuesOf(await completeRows(client, rows, [2], table))).toHaveLength(1);
+  expect((await completeRows(client, rows, [1], table)).count).toBe(0);
 });
