@@ -12,6 +12,7 @@ export { rewriteUpserts } from "./operators/rewrite-upserts.js";
 export { changesOfShard, shardChanges } from "./operators/shard-changes.js";
 export { shardRows } from "./operators/shard-rows.js";
 export { skipApplied } from "./operators/skip-applied.js";
+export { widenIntegers } from "./operators/widen-integers.js";
 export { copyTable } from "./sources/copy-table.js";
 export { changeStream } from "./sources/change-stream.js";
 export { copyIntoShard } from "./sinks/copy-into-shard.js";

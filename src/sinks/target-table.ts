@@ -3,6 +3,7 @@ import { ReshardError } from "../errors.js";
 import { displayName, qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import type { ValueFormat } from "../postgres/value-format.js";
+import { isWidening } from "../postgres/widen-integer.js";
 import type { RowType } from "./row-array.js";
 
 /** A relation's columns as they are on one shard, in the relation's order. */
@@ -16,6 +17,8 @@ export interface TargetColumn {
   readonly columnType: string;
   /** SQL name of the type's input function, where a cast from text would do something else; null where it does the same. */
   readonly inputFunction: string | null;
+  /** An integer key that is smaller on the source, and bigint on the shard. */
+  readonly widened: boolean;
   readonly identityAlways: boolean;
   /** Computed by the shard itself; a publication may send it all the same (publish_generated_columns, since 18). */
   readonly generated: boolean;
@@ -104,7 +107,8 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
     const there = onShard.get(column.name);
     if (there === undefined) throw schemaDiffers(relation, `the column "${column.name}" does not exist on the shard`);
     const typeOid = Number(there.type_oid);
-    if (column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
+    const widened = isWidening(column.typeOid, typeOid);
+    if (!widened && column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
       throw schemaDiffers(relation, `the column "${column.name}" has another type on the shard (${there.base_type})`);
     }
     // The source decides so too (logicalrep_write_tuple, replication/logical/proto.c).
@@ -116,6 +120,7 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
       asText,
       columnType: there.base_type,
       inputFunction: there.input_function,
+      widened: widened && !asText,
       identityAlways: there.identity_always,
       generated: there.generated,
     };
