@@ -1,9 +1,10 @@
-import { from, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
+import { from, identity, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
 import { ReshardError } from "../errors.js";
 import { run } from "../flow.js";
 import { decodeTuples } from "../operators/decode-tuples.js";
 import { partitionRows, rowPart } from "../operators/partition-rows.js";
 import { shardRows } from "../operators/shard-rows.js";
+import { widenIntegers } from "../operators/widen-integers.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
@@ -15,8 +16,8 @@ import type { SchemaPlan } from "../schema/schema-plan.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
-import { checkTargetColumns } from "./check-target-columns.js";
 import { allSettled } from "./all-settled.js";
+import { checkTargetColumns } from "./check-target-columns.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
@@ -37,6 +38,8 @@ const UNIQUE_VIOLATION = "23505";
 interface Piece {
   readonly source: SourceShard;
   readonly table: PublishedTable;
+  /** Columns to widen in flight. */
+  readonly widened: ReadonlySet<string>;
 }
 
 /**
@@ -44,12 +47,12 @@ interface Piece {
  * largest first. The slots that keep the changes made meanwhile are made before the first.
  */
 export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
-  const { pipeline, report, shards, sources } = migration;
+  const { pipeline, report, sources } = migration;
   const done = await Promise.all(sources.map((source) => readShardProgress(migration, source)));
   for (const source of sources) await ensureSlot(migration, source, done[source.number]!.some((shard) => shard.size > 0));
-  await Promise.all(shards.map((shard) => checkTargetColumns(migration, shard)));
+  const widened = await checkTargetColumns(migration);
   const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
-  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table }))).sort((a, b) => b.table.bytes - a.table.bytes);
+  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() }))).sort((a, b) => b.table.bytes - a.table.bytes);
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot, beside the permanent one.
   const free = Math.min(...sources.map(({ freeSlots }) => freeSlots)) - 1;
@@ -157,7 +160,7 @@ async function buildKeys(migration: Migration, table: PublishedTable, plan: Sche
 /** One attempt at the shards that lack the table, as they are now: an attempt that failed may have committed on some. */
 async function copyMissing(migration: Migration, piece: Piece): Promise<{ rows: number; bytes: number }> {
   const { report, shards, sessions, signal } = migration;
-  const { source, table } = piece;
+  const { source, table, widened } = piece;
   const purpose = `copy ${source.number}.${table.oid}` as const;
   const missing = await Promise.all(
     shards.map(async (shard) => {
@@ -182,6 +185,8 @@ async function copyMissing(migration: Migration, piece: Piece): Promise<{ rows: 
       if (batch.count > 0) bytes += batch.ends[batch.count - 1]! - batch.starts[0]! - 5 * (batch.count - 1);
       report({ type: "table-progress", ...named(migration, piece), rows, bytes, estimatedRows: table.estimatedRows });
     }),
+    // Text is read by whatever type the column has.
+    format === "text" ? identity : widenIntegers({ table, columns: widened }),
     shardRows({ table, route: migration.route(table), format }),
     partitionRows(shards.length),
   );
