@@ -10,7 +10,8 @@ export function copyFormatOf(table: PublishedTable, pipeline: Pipeline): ValueFo
 
 /**
  * How changes are streamed. The server decides column by column, but only by whether the type itself has a send function:
- * an array of `aclitem` has one, which fails, and `regclass` is sent as an OID. One such column puts the whole stream in text.
+ * an array of `aclitem` has one, which fails, `regclass` is sent as an OID, and an empty `tsquery` cannot be received. One
+ * such column puts the whole stream in text.
  */
 export function streamFormatOf(tables: readonly PublishedTable[], pipeline: Pipeline): ValueFormat {
   return misledColumns(tables).length === 0 ? pipeline.general.reshardingCopyFormat : "text";
@@ -21,7 +22,7 @@ export function streamFormatNotes(tables: readonly PublishedTable[], pipeline: P
   const columns = misledColumns(tables);
   if (columns.length === 0 || pipeline.general.reshardingCopyFormat === "text") return [];
   const more = columns.length > 5 ? ` and ${columns.length - 5} more` : "";
-  return [`Changes are streamed as text, for PostgreSQL cannot send these columns in binary to another server: ${columns.slice(0, 5).join(", ")}${more}.`];
+  return [`Changes are streamed as text, for not all values of these columns can be sent in binary to another server: ${columns.slice(0, 5).join(", ")}${more}.`];
 }
 
 function misledColumns(tables: readonly PublishedTable[]): string[] {

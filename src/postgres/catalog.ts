@@ -16,8 +16,9 @@ export interface Column {
   readonly sendsBinary: boolean;
   /**
    * Binary values can be sent, received, and mean the same on another server, with all that the type is made of: arrays'
-   * elements, fields of composite types and so on. Not so for `aclitem`, which has no functions for it, and for `regclass`
-   * and its like, which are sent as OIDs.
+   * elements, fields of composite types and so on. Not so for `aclitem`, which has no functions for it, for `regclass`
+   * and its like, which are sent as OIDs, and for `tsquery`, `int2vector` and `oidvector`, which are
+   * not received where they are empty (`tsqueryrecv`, utils/adt/tsquery.c; `int2vectorrecv`, utils/adt/int.c).
    */
   readonly portableBinary: boolean;
   readonly notNull: boolean;
@@ -93,7 +94,7 @@ const TABLES_SQL = `
                                             UNION ALL SELECT f.atttypid FROM pg_attribute f WHERE f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
                                             UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
                                             UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = t.oid) AS inner_type (oid))
-                                          SELECT bool_and(t.typsend <> 0 AND t.typreceive <> 0 AND NOT (t.typname ~ '^reg' AND t.oid < ${FIRST_NORMAL_OID}))
+                                          SELECT bool_and(t.typsend <> 0 AND t.typreceive <> 0 AND NOT ((t.typname ~ '^reg' OR t.typname IN ('tsquery', 'int2vector', 'oidvector')) AND t.oid < ${FIRST_NORMAL_OID}))
                                             FROM part JOIN pg_type t ON t.oid = part.oid),
                             'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum)
             FROM pg_attribute a

@@ -1,5 +1,3 @@
-import { readdir, readFile } from "node:fs/promises";
-import path from "node:path";
 import type pg from "pg";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { General, ShardedTable } from "../../src/config/types.js";
@@ -7,6 +5,7 @@ import { startWriters } from "../../src/demo/start-writers.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { newShop } from "../demo/shop.js";
 import { startTestCluster } from "../support/cluster.js";
+import { formatsAsked, LOGS_STATEMENTS } from "../support/formats-asked.js";
 import { differences, type PlacedTable } from "../support/oracle.js";
 import { addressOf, eventsOf, hashed, makePipeline, rowStages, type Run, runToEnd } from "../support/pipeline.js";
 import { newShards, shopPipeline, shopPlacements } from "../support/shop.js";
@@ -20,17 +19,10 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   // The server's log tells how rows and changes were asked for.
-  cluster = await startTestCluster({ settings: { logging_collector: "on", log_replication_commands: "on", log_statement: "all", log_line_prefix: "%d ", log_min_messages: "log" } });
+  cluster = await startTestCluster({ settings: LOGS_STATEMENTS });
 });
 
-/** `table: format` of the COPYs and the `binary` option of the streams that this source was asked for. */
-async function formatsAsked(database: string): Promise<{ copies: string[]; streams: string[] }> {
-  const directory = path.join(cluster.directory, "data", "log");
-  const logs = await Promise.all((await readdir(directory)).map((file) => readFile(path.join(directory, file), "utf8")));
-  const own = logs.join("\n").split("\n").filter((line) => line.startsWith(`${database} `));
-  const found = (pattern: RegExp): string[] => [...new Set(own.flatMap((line) => [...line.matchAll(pattern)].map((match) => match.slice(1).join(": "))))].sort();
-  return { copies: found(/COPY "public"\."(\w+)" .*TO STDOUT \(FORMAT (\w+)\)/g), streams: found(/START_REPLICATION .*binary '(\w+)'/g) };
-}
+const asked = (database: string): ReturnType<typeof formatsAsked> => formatsAsked(cluster, database);
 
 interface Bench {
   readonly client: pg.Client;
@@ -104,7 +96,7 @@ describe('resharding_copy_format = "text"', () => {
     await writers.stop();
     expect((await runToEnd(pipeline)).sound).toBe(true);
     expect(await differences(source, shards, shopPlacements)).toEqual([]);
-    const { copies, streams } = await formatsAsked("shop");
+    const { copies, streams } = await asked("shop");
     expect(streams).toEqual(["false"]);
     expect(copies.filter((copy) => !copy.endsWith(": text"))).toEqual([]);
     expect(copies.length).toBeGreaterThan(10);
@@ -157,7 +149,7 @@ describe('resharding_copy_format = "text"', () => {
     await client.query("UPDATE every_type SET owner = owner + 1, id = -id, whole = id WHERE id > 100");
     await client.query("UPDATE every_type SET owner = owner + 1, extra = NULL WHERE id % 3 = 0");
     await sync();
-    expect(await formatsAsked("types")).toEqual({ copies: ["every_type: text"], streams: ["false"] });
+    expect(await asked("types")).toEqual({ copies: ["every_type: text"], streams: ["false"] });
   });
 
   it("finds rows by keys of every kind, and shards by text and uuid", async () => {
@@ -188,7 +180,7 @@ describe('resharding_copy_format = "text"', () => {
     await sync();
     await client.query("TRUNCATE by_text, everywhere; INSERT INTO by_text VALUES ('again', 1, NULL, NULL); INSERT INTO everywhere VALUES ('again')");
     await sync();
-    expect((await formatsAsked("keys")).streams).toEqual(["false"]);
+    expect((await asked("keys")).streams).toEqual(["false"]);
   });
 });
 
@@ -211,7 +203,7 @@ describe("types without a binary form, in a binary migration", () => {
     // Rows that move with their large values unchanged are looked up on the source.
     await client.query("UPDATE acls SET owner = owner + 1; UPDATE acls SET owner = owner + 1, guard = '=x/postgres' WHERE id % 2 = 0; UPDATE plain SET owner = owner + 1; UPDATE acls SET id = -id WHERE id % 5 = 0");
     await sync();
-    expect(await formatsAsked("acl")).toEqual({ copies: ["acls: text", "plain: binary"], streams: ["true"] });
+    expect(await asked("acl")).toEqual({ copies: ["acls: text", "plain: binary"], streams: ["true"] });
   });
 
   it("inside arrays and composite types, and OIDs of names, put the stream in text, and the operator is told", async () => {
@@ -237,9 +229,9 @@ describe("types without a binary form, in a binary migration", () => {
     await client.query("UPDATE classes SET owner = owner + 1; UPDATE classes SET class = 'plain' WHERE id % 3 = 0; UPDATE plain SET owner = owner + 1, note = E'\\\\N'");
     await client.query("INSERT INTO nested (id, owner, acls) VALUES (100, 100, '{=r/postgres}'); INSERT INTO classes VALUES (100, 100, 'plain', NULL)");
     const run = await sync();
-    expect(await formatsAsked("nested")).toEqual({ copies: ["classes: text", "filler: binary", "nested: text", "plain: binary"], streams: ["false"] });
+    expect(await asked("nested")).toEqual({ copies: ["classes: text", "filler: binary", "nested: text", "plain: binary"], streams: ["false"] });
     expect(eventsOf(run.events, "note").map(({ message }) => message)).toContain(
-      "Changes are streamed as text, for PostgreSQL cannot send these columns in binary to another server: classes.class (regclass), nested.acls (aclitem[]), nested.guarded (public.guarded), nested.list (public.guarded[]), nested.many (aclitem[]).",
+      "Changes are streamed as text, for not all values of these columns can be sent in binary to another server: classes.class (regclass), nested.acls (aclitem[]), nested.guarded (public.guarded), nested.list (public.guarded[]), nested.many (aclitem[]).",
     );
     // Names, not OIDs: what is `plain` here is `plain` there, under its OID of there.
     const oids = new Set<string>();
