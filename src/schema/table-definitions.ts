@@ -4,8 +4,13 @@ import { as, type Fields, nameParts, type Node, parseStatement, qualified, relat
 
 export interface TableDefinition {
   readonly table: TableName;
-  /** Those in its own statement, by name: whether the type is int2 or int4. Inherited ones are with the parents. */
-  readonly columns: ReadonlyMap<string, { readonly integer: boolean }>;
+  /**
+   * Those in its own statement, by name: whether the type is int2 or int4, or a domain over them. Inherited ones are with
+   * the parents.
+   */
+  readonly columns: ReadonlyMap<string, { readonly integer: boolean; readonly integerDomain: boolean }>;
+  /** `tableId` of the composite type that its columns are those of (`CREATE TABLE … OF`). */
+  readonly ofType: string | undefined;
   /** Parents it inherits from, or the table it is a partition of. */
   readonly parents: readonly TableName[];
 }
@@ -28,6 +33,10 @@ export interface TableDefinitions {
   readonly sequences: readonly { readonly sequence: TableName; readonly table: TableName; readonly column: string }[];
   /** `tableId` of all that is named as a type: some column may hold rows of that table. */
   readonly rowTypes: ReadonlySet<string>;
+  /** `tableId` of domains over int2 or int4, or over such domains. */
+  readonly integerDomains: ReadonlySet<string>;
+  /** int2 and int4 fields of composite types, as `fieldId` names them. */
+  readonly integerFields: ReadonlySet<string>;
   /** Functions and procedures with an int2 or int4 among their parameters, for people. */
   readonly integerRoutines: readonly string[];
 }
@@ -36,7 +45,7 @@ type Draft = { -readonly [K in keyof TableDefinitions]: TableDefinitions[K] exte
 
 /** Reads the statements of a plan that the parser understands; needs `loadParser`. */
 export function tableDefinitions(statements: readonly PlannedStatement[]): TableDefinitions {
-  const found: Draft = { tables: [], primaryKeys: [], foreignKeys: [], sequences: [], rowTypes: new Set(), integerRoutines: [] };
+  const found: Draft = { tables: [], primaryKeys: [], foreignKeys: [], sequences: [], rowTypes: new Set(), integerDomains: new Set(), integerFields: new Set(), integerRoutines: [] };
   const attached = new Map<string, TableName>();
   for (const statement of statements) {
     if (statement.phase === "skip" || !READ_KINDS.has(statement.kind)) continue;
@@ -45,7 +54,15 @@ export function tableDefinitions(statements: readonly PlannedStatement[]): Table
     if (create !== undefined) readTable(create, found);
     const alter = as(node, "AlterTableStmt");
     if (alter !== undefined) readAlter(alter, found, attached);
-    for (const type of [...(as(node, "CompositeTypeStmt")?.coldeflist ?? []).map((column) => as(column, "ColumnDef")?.typeName), as(node, "CreateDomainStmt")?.typeName]) noteType(type, found);
+    const composite = as(node, "CompositeTypeStmt");
+    for (const field of composite?.coldeflist ?? []) {
+      const column = as(field, "ColumnDef");
+      noteType(column?.typeName, found);
+      if (isInteger(column?.typeName)) found.integerFields.add(fieldId(tableId(relationName(composite?.typevar)), column?.colname ?? ""));
+    }
+    const domain = as(node, "CreateDomainStmt");
+    noteType(domain?.typeName, found);
+    if (isInteger(domain?.typeName) || isOneOf(found.integerDomains, domain?.typeName)) found.integerDomains.add(tableId(qualified(nameParts(domain?.domainname))));
     const owned = as(node, "AlterSeqStmt");
     const owner = nameParts(as(owned?.options?.map((option) => as(option, "DefElem")).find((option) => option?.defname === "owned_by")?.arg, "List")?.items);
     if (owned !== undefined && owner.length >= 2) found.sequences.push({ sequence: relationName(owned.sequence), table: qualified(owner.slice(0, -1)), column: owner.at(-1)! });
@@ -71,7 +88,7 @@ const READ_KINDS = new Set(["table", "primary key", "foreign key", "partition", 
 function readTable(create: Fields<"CreateStmt">, found: Draft): void {
   const table = relationName(create.relation);
   if (create.ofTypename !== undefined) noteType(create.ofTypename, found);
-  const columns = new Map<string, { integer: boolean }>();
+  const columns = new Map<string, { integer: boolean; integerDomain: boolean }>();
   for (const element of create.tableElts ?? []) {
     const column = as(element, "ColumnDef");
     if (column === undefined) {
@@ -80,11 +97,11 @@ function readTable(create: Fields<"CreateStmt">, found: Draft): void {
     }
     const name = column.colname ?? "";
     noteType(column.typeName, found);
-    if (column.typeName !== undefined) columns.set(name, { integer: isInteger(column.typeName) });
+    if (column.typeName !== undefined) columns.set(name, { integer: isInteger(column.typeName), integerDomain: isOneOf(found.integerDomains, column.typeName) });
     for (const constraint of column.constraints ?? []) readConstraint(table, as(constraint, "Constraint"), [name], found);
   }
   const parents = (create.inhRelations ?? []).map((parent) => relationName(as(parent, "RangeVar")));
-  found.tables.push({ table, columns, parents });
+  found.tables.push({ table, columns, parents, ofType: create.ofTypename === undefined ? undefined : typeId(create.ofTypename) });
 }
 
 function readAlter(alter: Fields<"AlterTableStmt">, found: Draft, attached: Map<string, TableName>): void {
@@ -156,5 +173,18 @@ export function isInteger(type: Fields<"TypeName"> | undefined): boolean {
 }
 
 function noteType(type: Fields<"TypeName"> | undefined, found: Draft): void {
-  if (type !== undefined) found.rowTypes.add(tableId(qualified(nameParts(type.names))));
+  if (type !== undefined) found.rowTypes.add(typeId(type));
+}
+
+function typeId(type: Fields<"TypeName">): string {
+  return tableId(qualified(nameParts(type.names)));
+}
+
+function isOneOf(types: ReadonlySet<string>, type: Fields<"TypeName"> | undefined): boolean {
+  return type !== undefined && type.arrayBounds === undefined && types.has(typeId(type));
+}
+
+/** Names a field of a composite type; `type` as `tableId` has it. */
+export function fieldId(type: string, field: string): string {
+  return JSON.stringify([type, field]);
 }

@@ -1,5 +1,5 @@
 import { type TableName, tableId } from "../postgres/identifiers.js";
-import type { TableDefinition, TableDefinitions } from "./table-definitions.js";
+import { fieldId, type TableDefinition, type TableDefinitions } from "./table-definitions.js";
 
 export interface WidenedColumn extends TableName {
   readonly column: string;
@@ -8,14 +8,22 @@ export interface WidenedColumn extends TableName {
 export interface WidenedColumns {
   /** In the order of the dump's tables; inherited columns are in it too. */
   readonly columns: readonly WidenedColumn[];
-  /** Integer primary keys that stay, for rows of their table are stored as values elsewhere. */
-  readonly kept: readonly WidenedColumn[];
+  /** Integer primary keys that stay. */
+  readonly kept: readonly (WidenedColumn & { readonly why: KeptReason })[];
 }
+
+export type KeptReason =
+  /** Rows of its table are stored as values elsewhere. */
+  | "stored rows"
+  /** The type is a domain over an integer. */
+  | "domain"
+  /** The table is one of a composite type. */
+  | "typed table";
 
 /**
  * The integer columns that become bigint: those of primary keys, and whatever refers to a widened column through foreign
  * keys, over any number of hops. Columns that must have one type, up and down partition trees and inheritance, go
- * together. Domains over integers are types of their own and stay.
+ * together. Domains over integers and composite types are types of their own and stay.
  */
 export function widenedColumns(definitions: TableDefinitions): WidenedColumns {
   const columns = new ColumnGroups(definitions.tables);
@@ -43,12 +51,16 @@ export function widenedColumns(definitions: TableDefinitions): WidenedColumns {
   return {
     columns: columns.all.filter(({ table, column }) => widened.has(columns.groupOf(table, column)!)).map(named),
     kept: definitions.primaryKeys.flatMap(({ table, columns: key }) =>
-      key
-        .filter((column) => {
-          const group = columns.groupOf(table, column);
-          return group !== undefined && integer.has(group) && pinned.has(group);
-        })
-        .map((column) => named({ table, column })),
+      key.flatMap((column) => {
+        const group = columns.groupOf(table, column);
+        const definition = columns.definitionOf(table);
+        const why: KeptReason | undefined =
+          group !== undefined && integer.has(group) && pinned.has(group) ? "stored rows"
+          : definition?.columns.get(column)?.integerDomain === true ? "domain"
+          : definition?.ofType !== undefined && definitions.integerFields.has(fieldId(definition.ofType, column)) ? "typed table"
+          : undefined;
+        return why === undefined ? [] : [{ ...named({ table, column }), why }];
+      }),
     ),
   };
 }
@@ -64,6 +76,10 @@ class ColumnGroups {
   constructor(tables: readonly TableDefinition[]) {
     this.#definitions = new Map(tables.map((definition) => [tableId(definition.table), definition]));
     for (const { table } of tables) this.#add(table);
+  }
+
+  definitionOf(table: TableName): TableDefinition | undefined {
+    return this.#definitions.get(tableId(table));
   }
 
   /** Names the group of a column; undefined where there is no such column. */

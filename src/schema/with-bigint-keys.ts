@@ -2,7 +2,7 @@ import { displayName, quoteIdentifier, tableId } from "../postgres/identifiers.j
 import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
 import { as, type Fields, nameParts, type Node, parseStatement, qualified } from "./syntax-tree.js";
 import { isInteger, tableDefinitions } from "./table-definitions.js";
-import { type WidenedColumn, widenedColumns } from "./widened-columns.js";
+import { type KeptReason, type WidenedColumn, widenedColumns } from "./widened-columns.js";
 import { type WidenedRelations, withViews } from "./widened-views.js";
 
 export interface BigintKeys {
@@ -21,7 +21,7 @@ export interface BigintKeys {
 export function withBigintKeys(plan: SchemaPlan): BigintKeys {
   const definitions = tableDefinitions(plan.statements);
   const { columns: widened, kept } = widenedColumns(definitions);
-  const notes = kept.map((column) => `${displayName(column)}.${column.column} stays an integer: rows of its table are stored as values in other columns.`);
+  const notes = kept.map((column) => `${displayName(column)}.${column.column} stays an integer: ${KEPT[column.why]}.`);
   if (widened.length === 0) return { plan, widened, notes };
   const tables = new Map<string, Set<string>>();
   for (const column of widened) tables.set(tableId(column), (tables.get(tableId(column)) ?? new Set()).add(column.column));
@@ -41,6 +41,12 @@ export function withBigintKeys(plan: SchemaPlan): BigintKeys {
     notes,
   };
 }
+
+const KEPT: Readonly<Record<KeptReason, string>> = {
+  "stored rows": "rows of its table are stored as values in other columns",
+  domain: "its type is a domain",
+  "typed table": "the table's type is a composite type",
+};
 
 /** Views count only where pg_dump made a stand-in for one first, whose column types the view must have later. */
 function relationsOf(plan: SchemaPlan, tables: WidenedRelations): WidenedRelations {

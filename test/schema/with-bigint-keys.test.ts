@@ -110,6 +110,20 @@ ${primaryKey("s.t", "a, b, c, d")}`);
     ]);
   });
 
+  it("leaves keys whose type is a domain, and those of typed tables, with what refers to them, and says so", async () => {
+    const result = await widen(`CREATE DOMAIN s.small AS smallint; CREATE DOMAIN s.positive AS s.small CHECK (VALUE > 0); CREATE DOMAIN s.word AS text;
+      CREATE TYPE s.fields AS (id integer, other bigint);
+      CREATE TABLE s.a (id s.positive NOT NULL); CREATE TABLE s.b (id s.word NOT NULL, many s.positive[] NOT NULL); CREATE TABLE s.c OF s.fields; CREATE TABLE s.d OF s.fields (other WITH OPTIONS DEFAULT 1);
+      CREATE TABLE s.e (a integer, c integer, id integer);
+      ${primaryKey("s.a", "id")}${primaryKey("s.b", "id, many")}${primaryKey("s.c", "id")}${primaryKey("s.d", "other")}${primaryKey("s.e", "id")}${foreignKey("s.e", "a", "s.a(id)")}${foreignKey("s.e", "c", "s.c(id)")}`);
+    expect(names(result)).toEqual(["s.e.id"]);
+    expect(result.notes).toEqual([
+      "s.a.id stays an integer: its type is a domain.",
+      "s.c.id stays an integer: the table's type is a composite type.",
+      "1 integer key column of 1 table becomes bigint on the shards.",
+    ]);
+  });
+
   it("leaves tables whose rows are values of other columns, and says so", async () => {
     const result = await widen(`CREATE TABLE s.a (id integer); CREATE TABLE s.log (id integer, was s.a[]); CREATE TABLE s.b (a integer); CREATE TABLE s.d (id integer) INHERITS (s.a);
       CREATE TYPE s.pair AS (x s.e, y integer); CREATE TABLE s.e (id integer);
