@@ -89,6 +89,7 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
       reshardingCopyRetryMinDelay: 1000,
       reshardingReplicationRetryMaxAttempts: 1,
       reshardingReplicationRetryMinDelay: 1000,
+      integerPrimaryKeys: "bigint",
     },
     allowPartialPublication: false,
     pgDumpPath: undefined,

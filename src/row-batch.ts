@@ -1,7 +1,7 @@
 import type { Batch } from "./flow.js";
 import type { Lsn } from "./postgres/lsn.js";
 
-/** Bytes of a binary COPY, cut anywhere: piece `i` is `buffer[starts[i] .. ends[i])`. */
+/** Bytes of a COPY, cut anywhere: piece `i` is `buffer[starts[i] .. ends[i])`. */
 export interface CopyBatch extends Batch<Lsn> {
   readonly buffer: Buffer;
   readonly count: number;
@@ -10,8 +10,8 @@ export interface CopyBatch extends Batch<Lsn> {
 }
 
 /**
- * Rows of one table as binary COPY tuples (file header and trailer are gone): row `i` is `buffer[starts[i] .. ends[i])`
- * and begins with its Int16 number of fields. Between rows may lie bytes that belong to nobody.
+ * Rows of one table as COPY has them (file header and trailer are gone): row `i` is `buffer[starts[i] .. ends[i])`. In
+ * binary it begins with its Int16 number of fields, in text it ends with its line feed. Between rows may lie bytes that belong to nobody.
  */
 export interface RowBatch extends Batch<Lsn> {
   readonly buffer: Buffer;

@@ -76,6 +76,5 @@ export function loadPipeline(choice: PipelineChoice, environment: Readonly<Recor
     const pipeline = loadPipelineFile(choice.path, environment);
     return own.stages === undefined ? pipeline : { ...pipeline, stages: own.stages };
   }
-  const { kind: _, ...flags } = choice;
-  return loadDatabases({ ...flags, slot: own.slot, stages: own.stages ?? [] }, environment);
+  return loadDatabases({ ...choice, slot: own.slot, stages: own.stages ?? [] }, environment);
 }

@@ -172,6 +172,7 @@ export const GENERAL = grammar(
     resharding_copy_retry_min_delay: milliseconds.optional(),
     resharding_replication_retry_max_attempts: attempts.optional(),
     resharding_replication_retry_min_delay: milliseconds.optional(),
+    integer_primary_keys: oneOf("bigint", "keep").optional(),
   },
   PROXY_GENERAL_KEYS,
 );

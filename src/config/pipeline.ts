@@ -116,6 +116,7 @@ function generalOf(row: GeneralRow): General {
     reshardingCopyRetryMinDelay: row.resharding_copy_retry_min_delay ?? 1000,
     reshardingReplicationRetryMaxAttempts: row.resharding_replication_retry_max_attempts ?? 5,
     reshardingReplicationRetryMinDelay: row.resharding_replication_retry_min_delay ?? 1000,
+    integerPrimaryKeys: row.integer_primary_keys ?? "bigint",
   };
 }
 

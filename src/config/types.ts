@@ -69,6 +69,8 @@ export interface General {
   /** 0 is for ever. */
   readonly reshardingReplicationRetryMaxAttempts: number;
   readonly reshardingReplicationRetryMinDelay: number;
+  /** What int2 and int4 primary keys, and what refers to them, become on the shards. */
+  readonly integerPrimaryKeys: "bigint" | "keep";
 }
 
 export type Stage =

@@ -1,11 +1,18 @@
 import { defer, map } from "rxjs";
 import type { Operator } from "../flow.js";
+import { type RowScanner, rowScanner } from "../postgres/copy-format.js";
 import { RowPositions } from "../postgres/copy-row-positions.js";
-import { TupleScanner, type TupleScannerOptions } from "../postgres/copy-tuple-scanner.js";
+import type { TupleScannerOptions } from "../postgres/copy-tuple-scanner.js";
+import type { ValueFormat } from "../postgres/value-format.js";
 import type { CopyBatch, RowBatch } from "../row-batch.js";
 
+export interface DecodeTuplesOptions extends TupleScannerOptions {
+  /** Binary where absent. */
+  readonly format?: ValueFormat;
+}
+
 /**
- * Finds the rows in a binary COPY, however its bytes were cut. A server sends one row a message, and then nothing is
+ * Finds the rows in a COPY, however its bytes were cut. A server sends one row a message, and then nothing is
  * copied; a row that spans pieces is put together behind the batch's bytes.
  *
  * ```
@@ -16,7 +23,7 @@ import type { CopyBatch, RowBatch } from "../row-batch.js";
  * @example
  * run(copyTable({ server, table, applicationName }), decodeTuples({ columns: 3, table: "orders" }), sink)
  */
-export function decodeTuples(options: TupleScannerOptions = {}): Operator<CopyBatch, RowBatch> {
+export function decodeTuples(options: DecodeTuplesOptions = {}): Operator<CopyBatch, RowBatch> {
   return (batches$) =>
     defer(() => {
       const decoder = new TupleDecoder(options);
@@ -25,13 +32,13 @@ export function decodeTuples(options: TupleScannerOptions = {}): Operator<CopyBa
 }
 
 class TupleDecoder {
-  readonly #scanner: TupleScanner;
+  readonly #scanner: RowScanner;
   /** The beginning of a row whose rest is still to come. */
   #tail: Buffer | undefined;
   #expected = 0;
 
-  constructor(options: TupleScannerOptions) {
-    this.#scanner = new TupleScanner(options);
+  constructor(options: DecodeTuplesOptions) {
+    this.#scanner = rowScanner(options.format ?? "binary", options);
   }
 
   decode(batch: CopyBatch): RowBatch {

@@ -4,7 +4,9 @@ import { ReshardError } from "../errors.js";
 import type { Operator } from "../flow.js";
 import { displayName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { EVERY_SHARD, NO_SHARD, type NULL_KEY, type TableRoute, UNKNOWN_SHARD } from "../sharding/table-route.js";
+import { COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+import { EVERY_SHARD, NO_SHARD, type NULL_KEY, type ShardOfKey, type TableRoute, UNKNOWN_SHARD } from "../sharding/table-route.js";
+import { textKeyRouter } from "../sharding/text-key.js";
 import { unroutableKey } from "../sharding/unroutable-key.js";
 
 /** Column kinds in a TupleData (manual, "Logical Replication Message Formats"). */
@@ -45,13 +47,16 @@ interface KeyColumn {
   readonly route: TableRoute | undefined;
   /** Place of the sharding key among the relation's columns; -1 where there is none. */
   readonly index: number;
+  /** For keys that come as text; undefined where the route asks for no key. */
+  readonly shardOfText: ShardOfKey | undefined;
   /** The old key of an UPDATE or DELETE tells it. */
   readonly inIdentity: boolean;
 }
 
 function keyColumn(relation: PgoutputRelation, route: TableRoute | undefined): KeyColumn {
   const index = route?.kind === "key" ? relation.columns.findIndex((column) => column.name === route.column) : -1;
-  return { relation, route, index, inIdentity: relation.columns[index]?.partOfKey ?? false };
+  const shardOfText = route?.kind === "key" ? textKeyRouter(route.shardOf, route.dataType) : undefined;
+  return { relation, route, index, shardOfText, inIdentity: relation.columns[index]?.partOfKey ?? false };
 }
 
 function shard(batch: ChangeBatch, keyOf: (relation: PgoutputRelation) => KeyColumn): ShardedChangeBatch {
@@ -100,7 +105,8 @@ function shardOfTuple(buffer: Buffer, tuple: number, key: KeyColumn): number {
   const kind = buffer[at]!;
   // A key so long that it is stored outside the row and was not touched: the row stays wherever it is.
   if (kind === UNCHANGED) return UNKNOWN_SHARD;
-  const shard = key.route.shardOf(buffer, at + 5, kind === NULL ? -1 : buffer.readInt32BE(at + 1));
+  const shardOf = kind === COLUMN_TEXT ? key.shardOfText! : key.route.shardOf;
+  const shard = shardOf(buffer, at + 5, kind === NULL ? -1 : buffer.readInt32BE(at + 1));
   if (shard < 0) throw unroutableKey(shard as typeof NULL_KEY, key.relation, key.route.column);
   return shard;
 }

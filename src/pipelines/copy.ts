@@ -1,9 +1,10 @@
-import { from, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
+import { from, identity, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
 import { ReshardError } from "../errors.js";
 import { run } from "../flow.js";
 import { decodeTuples } from "../operators/decode-tuples.js";
 import { partitionRows, rowPart } from "../operators/partition-rows.js";
 import { shardRows } from "../operators/shard-rows.js";
+import { widenIntegers } from "../operators/widen-integers.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
@@ -15,8 +16,8 @@ import type { SchemaPlan } from "../schema/schema-plan.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
-import { checkTargetColumns } from "./check-target-columns.js";
 import { allSettled } from "./all-settled.js";
+import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
@@ -25,6 +26,7 @@ import { standbySnapshot } from "./standby-snapshot.js";
 import { untilDone } from "./until-done.js";
 import { removeDuplicates } from "./remove-duplicates.js";
 import type { SourceShard } from "./source-shard.js";
+import { copyFormatOf } from "./value-formats.js";
 import { type RetryOptions, withRetries } from "./with-retries.js";
 
 export interface CopyOptions {
@@ -38,6 +40,8 @@ const UNIQUE_VIOLATION = "23505";
 interface Piece {
   readonly source: SourceShard;
   readonly table: PublishedTable;
+  /** Columns to widen in flight. */
+  readonly widened: ReadonlySet<string>;
 }
 
 /**
@@ -45,12 +49,12 @@ interface Piece {
  * each server that is read, the largest first. The slots that keep the changes made meanwhile are made before the first.
  */
 export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
-  const { pipeline, report, shards, sources } = migration;
+  const { pipeline, report, sources } = migration;
   const done = await Promise.all(sources.map((source) => readShardProgress(migration, source)));
   for (const source of sources) await ensureSlot(migration, source, done[source.number]!.some((shard) => shard.size > 0));
-  await Promise.all(shards.map((shard) => checkTargetColumns(migration, shard)));
+  const widened = await checkTargetColumns(migration);
   const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
-  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table })));
+  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot.
   const wanted = pipeline.general.reshardingParallelCopies;
@@ -168,7 +172,7 @@ async function buildKeys(migration: Migration, table: PublishedTable, plan: Sche
 /** One attempt at the shards that lack the table, as they are now: an attempt that failed may have committed on some. */
 async function copyMissing(migration: Migration, piece: Piece, server: CopyServer): Promise<{ rows: number; bytes: number }> {
   const { report, shards, sessions, signal } = migration;
-  const { source, table } = piece;
+  const { source, table, widened } = piece;
   const purpose = `copy ${source.number}.${table.oid}` as const;
   const missing = await Promise.all(
     shards.map(async (shard) => {
@@ -183,27 +187,31 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
   );
   let rows = 0;
   let bytes = 0;
+  const format = copyFormatOf(table, migration.pipeline);
   const rows$ = copyTable({
     server: server.address,
     applicationName: sessions.applicationName(purpose),
     table,
+    format,
     ...(server.isStandby ? { openSnapshot: (client) => standbySnapshot(migration, source, server, client) } : {}),
   });
   const operators = pipe(
-    decodeTuples({ columns: table.columns.length, table: displayName(table) }),
+    decodeTuples({ columns: table.columns.length, table: displayName(table), format }),
     tap((batch: RowBatch) => {
       rows += batch.count;
       // The five bytes of each message between the rows are not theirs.
       if (batch.count > 0) bytes += batch.ends[batch.count - 1]! - batch.starts[0]! - 5 * (batch.count - 1);
       report({ type: "table-progress", ...named(migration, piece), rows, bytes, estimatedRows: table.estimatedRows });
     }),
-    shardRows({ table, route: migration.route(table) }),
+    // Text is read by whatever type the column has.
+    format === "text" ? identity : widenIntegers({ table, columns: widened }),
+    shardRows({ table, route: migration.route(table), format }),
     partitionRows(shards.length),
   );
   const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, progress: source.progress, exclusive })
+      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, format, progress: source.progress, exclusive })
       : undefined,
   );
   if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);

@@ -6,10 +6,8 @@ import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { tableId, type TableName } from "../postgres/identifiers.js";
 import { reasonOf, sqlState } from "../postgres/server-errors.js";
-import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { beginJournal, type JournalEntry, readJournal } from "../progress/journal.js";
 import { createProgressTables, hasProgressTables } from "../progress/progress-tables.js";
-import { planSchema } from "../schema/plan-schema.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { checkStandby, copyAddresses, type CopyServer, systemIdentifier } from "./copy-server.js";
@@ -18,6 +16,7 @@ import type { Report } from "./events.js";
 import { MigrationLock } from "./migration-lock.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
 import { Sessions } from "./sessions.js";
+import { sourceSchemaPlan } from "./source-schema-plan.js";
 import { type SourceShard, sourceShards, unknownTable } from "./source-shard.js";
 
 /** A migration under way: what every stage works with. */
@@ -67,9 +66,6 @@ export function migrationId(pipeline: Pipeline): string {
  */
 export async function openMigration(options: MigrationOptions): Promise<Migration> {
   const { pipeline, report, signal } = options;
-  if (pipeline.general.reshardingCopyFormat === "text") {
-    throw new ReshardError("COPY_FORMAT_TEXT", 'resharding_copy_format = "text" is not supported yet.', { remedy: "Remove it: binary is the default." });
-  }
   const id = migrationId(pipeline);
   const sessions = new Sessions(id);
   const addresses = pipeline.from.shards.map((shard) => shard.primary);
@@ -122,7 +118,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
       shards,
       tables: publication.tables,
       entry,
-      schemaPlan: () => (plan ??= loadPlan(pipeline, addresses[0]!, report)),
+      schemaPlan: () => (plan ??= sourceSchemaPlan(pipeline, addresses[0]!, report)),
       route(table) {
         const route = routes.get(tableId(table));
         if (route === undefined) throw unknownTable(table);
@@ -160,12 +156,6 @@ async function once<T>(session: Promise<pg.Client>, work: (client: pg.Client) =>
   } finally {
     await endQuietly(client);
   }
-}
-
-async function loadPlan(pipeline: Pipeline, source: ServerAddress, report: Report): Promise<SchemaPlan> {
-  const dump = await dumpSchema({ server: source, pgDumpPath: pipeline.pgDumpPath });
-  report({ type: "note", message: `Schema dumped with ${dump.program}.` });
-  return await planSchema(dump.sql);
 }
 
 interface OpenJournal extends MigrationOptions {

@@ -10,6 +10,7 @@ import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
 import { checkHiddenColumns } from "./check-hidden-columns.js";
+import { streamFormatNotes } from "./value-formats.js";
 
 /** pg_get_publication_tables tells columns and filters since 15, and the slot options used here exist since then. */
 const OLDEST_VERSION = 150000;
@@ -72,7 +73,8 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
       remedy: "Correct the name, add the table to the publication, or remove the rule.",
     });
   }
-  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes: [...unsentKinds(publication, missingKinds), ...nullableKeys(publication, routes), ...publishedRoots(publication)] };
+  const notes = [...unsentKinds(publication, missingKinds), ...nullableKeys(publication, routes), ...publishedRoots(publication), ...streamFormatNotes(publication.tables, pipeline)];
+  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes };
 }
 
 /** A table as routing sees it: partitions go by the name of the topmost table. */

@@ -1,8 +1,6 @@
 import type { Pipeline } from "../config/types.js";
-import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
-import { planSchema } from "../schema/plan-schema.js";
 import { renderPlan } from "../schema/render-plan.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
@@ -11,6 +9,7 @@ import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
 import { type SchemaContext, syncSchema } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
+import { sourceSchemaPlan } from "./source-schema-plan.js";
 
 export interface SchemaSyncRun {
   readonly pipeline: Pipeline;
@@ -76,7 +75,5 @@ async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report
   } finally {
     await endQuietly(client);
   }
-  const dump = await dumpSchema({ server: source, pgDumpPath: pipeline.pgDumpPath });
-  report({ type: "note", message: `Schema dumped with ${dump.program}.` });
-  return withUnvalidatedForeignKeys(await planSchema(dump.sql));
+  return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, source, report));
 }

@@ -19,6 +19,7 @@ import { shardState } from "./shard-state.js";
 import { joinSnapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
 import { untilDone } from "./until-done.js";
+import { streamFormatOf } from "./value-formats.js";
 import { Whereabouts } from "./whereabouts.js";
 
 /**
@@ -35,6 +36,11 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const lookup = new Lookup(() => openLookup(migration, source, snapshot?.name));
   const whereabouts = new Whereabouts(migration, source);
   const keyOf = (relation: PgoutputRelation): readonly string[] => source.published(relation).key;
+  const format = streamFormatOf(migration.tables, migration.pipeline);
+  const isText = (relation: PgoutputRelation): ((column: string) => boolean) => {
+    const texts = new Set(source.published(relation).columns.filter((column) => !column.sendsBinary).map((column) => column.name));
+    return (column) => format === "text" || texts.has(column);
+  };
   let changes = 0;
   const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {
     const { applied, tables } = states[index]!;
@@ -42,7 +48,8 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
       open: () => sessions.writer(shard, `apply ${source.number}`, { pipeline: true }),
       progress: source.progress,
       keyOf,
-      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, source.published(rows.relation))),
+      format,
+      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, { ...source.published(rows.relation), isText: isText(rows.relation) })),
       ownershipOf: (relation) => whereabouts.ownershipOf(relation),
     });
     return pipe(
@@ -57,6 +64,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
     slot: source.slot,
     publication: migration.pipeline.publication,
     serverVersion: source.version,
+    format,
     stop,
     ...(snapshot === undefined ? {} : { stopAt: snapshot.position }),
   });

@@ -12,6 +12,15 @@ export interface Column {
   readonly typeName: string;
   /** `pg_type.typname` of the type, or of the type under a domain: `int8`, `text` … */
   readonly baseType: string;
+  /** The type has a binary send function: in a binary stream its values come so, else as text. */
+  readonly sendsBinary: boolean;
+  /**
+   * Binary values can be sent, received, and mean the same on another server, with all that the type is made of: arrays'
+   * elements, fields of composite types and so on. Not so for `aclitem`, which has no functions for it, for `regclass`
+   * and its like, which are sent as OIDs, and for `tsquery`, `int2vector` and `oidvector`, which are
+   * not received where they are empty (`tsqueryrecv`, utils/adt/tsquery.c; `int2vectorrecv`, utils/adt/int.c).
+   */
+  readonly portableBinary: boolean;
   readonly notNull: boolean;
   readonly identity: "always" | "by default" | undefined;
 }
@@ -52,11 +61,14 @@ interface TableRow {
   key: string[];
   estimated_rows: number;
   bytes: number;
-  columns: { name: string; type_oid: number; type: string; type_name: string; base_type: string; not_null: boolean; identity: "" | "a" | "d" }[];
+  columns: { name: string; type_oid: number; type: string; type_name: string; base_type: string; sends_binary: boolean; portable_binary: boolean; not_null: boolean; identity: "" | "a" | "d" }[];
 }
 
 /** Our own bookkeeping, when a former destination is a source now. */
 const OWN_SCHEMA = "reshard";
+
+/** Objects of users have OIDs from here on (FirstNormalObjectId, access/transam.h). */
+const FIRST_NORMAL_OID = 16384;
 
 /** PostgreSQL's own view of what a publication holds: pg_get_publication_tables (pg_publication.c). Columns and filter are there since 15. */
 const TABLES_SQL = `
@@ -73,6 +85,17 @@ const TABLES_SQL = `
                             'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
                                           UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
                                           SELECT typname FROM up WHERE typtype <> 'd'),
+                            'sends_binary', (SELECT typsend <> 0 FROM pg_type WHERE oid = a.atttypid),
+                            'portable_binary', (WITH RECURSIVE part (oid) AS (
+                                          SELECT a.atttypid
+                                          UNION SELECT inner_type.oid FROM part JOIN pg_type t ON t.oid = part.oid CROSS JOIN LATERAL (
+                                            SELECT t.typbasetype WHERE t.typtype = 'd'
+                                            UNION ALL SELECT t.typelem WHERE t.typelem <> 0 AND t.typlen = -1
+                                            UNION ALL SELECT f.atttypid FROM pg_attribute f WHERE f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+                                            UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
+                                            UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = t.oid) AS inner_type (oid))
+                                          SELECT bool_and(t.typsend <> 0 AND t.typreceive <> 0 AND NOT ((t.typname ~ '^reg' OR t.typname IN ('tsquery', 'int2vector', 'oidvector')) AND t.oid < ${FIRST_NORMAL_OID}))
+                                            FROM part JOIN pg_type t ON t.oid = part.oid),
                             'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum)
             FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -119,6 +142,8 @@ function publishedTable(row: TableRow): PublishedTable {
       type: column.type,
       typeName: column.type_name,
       baseType: column.base_type,
+      sendsBinary: column.sends_binary,
+      portableBinary: column.portable_binary,
       notNull: column.not_null,
       identity: column.identity === "a" ? "always" : column.identity === "d" ? "by default" : undefined,
     })),

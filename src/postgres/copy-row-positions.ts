@@ -1,6 +1,6 @@
 /** Where rows lie in a buffer, as arrays that grow and are used again for the next buffer. */
 export class RowPositions {
-  /** Offset of each row's field count. Longer than `count`. */
+  /** Offset of each row's first byte. Longer than `count`. */
   starts: Uint32Array;
   /** Offset after each row's last byte. Longer than `count`. */
   ends: Uint32Array;

@@ -56,13 +56,18 @@ export async function readRoles(client: pg.Client): Promise<Set<string>> {
 /** As much of a statement as an error shows. */
 const SHOWN_CHARACTERS = 1000;
 
+/** undefined_function, invalid_table_definition and datatype_mismatch (utils/errcodes.txt): a function or view that insists on integer. */
+const BIGINT_MISFITS = new Set(["42883", "42P16", "42804"]);
+
 /** SCHEMA_STATEMENT_FAILED, with the shard, the statement and the server's own words. */
 export function statementFailed(statement: PlannedStatement, shard: ServerAddress, cause: unknown): ReshardError {
   const server = displayAddress(shard);
   const sql = statement.sql.length > SHOWN_CHARACTERS ? `${statement.sql.slice(0, SHOWN_CHARACTERS)} …` : statement.sql;
   const name = statement.object === undefined ? "" : ` ${displayObject(statement.object)}`;
-  return new ReshardError("SCHEMA_STATEMENT_FAILED", `${server}: ${statement.kind}${name} (${statement.phase}) failed: ${serverWords(cause)}\n${sql}`, {
-    remedy: "Put right what the server names and run the same command again: it goes on with what is missing. --ignore-errors leaves failed statements out.",
+  const words = serverWords(cause);
+  const widened = /\bbigint\b/.test(words) && BIGINT_MISFITS.has(sqlState(cause) ?? "") ? ' If it is because integer keys became bigint, change what is named on the source, or set integer_primary_keys = "keep" in [general].' : "";
+  return new ReshardError("SCHEMA_STATEMENT_FAILED", `${server}: ${statement.kind}${name} (${statement.phase}) failed: ${words}\n${sql}`, {
+    remedy: `Put right what the server names and run the same command again: it goes on with what is missing. --ignore-errors leaves failed statements out.${widened}`,
     kind: isRetryable(cause) ? "retry" : "operator",
     place: { server, ...(statement.table === undefined ? {} : { table: displayName(statement.table) }) },
     cause,

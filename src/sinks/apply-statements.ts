@@ -162,7 +162,9 @@ function keyMatch(target: TargetTable): string {
   return target.key.map((index) => `t.${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`).join(" AND ");
 }
 
-/** An attribute of a row; a type without binary form came as text and is read by the column's type. */
+/** An attribute of a row; what came as text is read by the column's type. */
 function value(column: TargetColumn, index: number): string {
-  return `d."${index + 1}"${column.asText ? `::${column.columnType}` : ""}`;
+  const attribute = `d."${index + 1}"`;
+  if (!column.asText) return attribute;
+  return column.inputFunction === null ? `${attribute}::${column.columnType}` : `${column.inputFunction}(pg_catalog.textout(${attribute}))`;
 }

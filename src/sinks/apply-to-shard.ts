@@ -8,6 +8,7 @@ import { qualifiedName } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { sqlState } from "../postgres/server-errors.js";
+import type { ValueFormat } from "../postgres/value-format.js";
 import { writeStreamProgress } from "../progress/stream-progress.js";
 import type { ProgressKey } from "../progress/table-progress.js";
 import {
@@ -26,6 +27,8 @@ export interface ApplyToShardOptions {
   readonly progress: ProgressKey;
   /** The columns that name a row of a relation. */
   readonly keyOf: (relation: PgoutputRelation) => readonly string[];
+  /** What the source streams in; binary where absent. */
+  readonly format?: ValueFormat;
   /**
    * Completes rows that came from another shard with unchanged TOAST: reads what they do not carry from the source, by
    * key. Rows that the source does not have any more are left out; the stream will tell what became of them.
@@ -164,7 +167,12 @@ class ApplySession {
     const target =
       former !== undefined && isDeepStrictEqual(former.relation, relation)
         ? this.#target(former.relation)
-        : await prepareTargetTable(client, relation, this.#options.keyOf(relation), this.#options.progress.sourceShard, generation);
+        : await prepareTargetTable(client, relation, {
+            key: this.#options.keyOf(relation),
+            format: this.#options.format ?? "binary",
+            sourceShard: this.#options.progress.sourceShard,
+            generation,
+          });
     this.#targets.set(relation, target);
     this.#newest.set(relation.oid, { relation, generation });
   }

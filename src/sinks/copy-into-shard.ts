@@ -5,15 +5,18 @@ import { ReshardError, defect } from "../errors.js";
 import type { Receipt, Sink } from "../flow.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
-import { encodeCopyHeader, encodeCopyTrailer } from "../postgres/copy-binary.js";
+import { copyHeader, copyTrailer } from "../postgres/copy-format.js";
 import { displayName, qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
+import type { ValueFormat } from "../postgres/value-format.js";
 import { type ProgressKey, writeTableProgress } from "../progress/table-progress.js";
 import type { RowPart } from "../row-batch.js";
 
 export interface CopyIntoShardOptions {
   readonly open: () => Promise<pg.Client>;
   readonly table: PublishedTable;
+  /** What the rows are in; binary where absent. */
+  readonly format?: ValueFormat;
   readonly progress: ProgressKey;
   /** True where this source shard's rows are the only ones the table will hold: then they may be written frozen. */
   readonly exclusive: boolean;
@@ -36,6 +39,7 @@ export function copyIntoShard(options: CopyIntoShardOptions): Sink<RowPart, Lsn>
 
 class ShardCopy {
   readonly #options: CopyIntoShardOptions;
+  readonly #format: ValueFormat;
   #client: pg.Client | undefined;
   #stream: CopyStreamQuery | undefined;
   #failed: Promise<never> | undefined;
@@ -44,6 +48,7 @@ class ShardCopy {
 
   constructor(options: CopyIntoShardOptions) {
     this.#options = options;
+    this.#format = options.format ?? "binary";
   }
 
   async write(batch: RowPart): Promise<Receipt<Lsn>> {
@@ -71,13 +76,13 @@ class ShardCopy {
     const truncated = exclusive && (await emptyForFreeze(client, table));
     const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(", ");
     const freeze = truncated && !table.partitioned ? ", FREEZE" : "";
-    const stream = client.query(copyFrom(`COPY ${qualifiedName(table)} (${columns}) FROM STDIN (FORMAT binary${freeze})`));
+    const stream = client.query(copyFrom(`COPY ${qualifiedName(table)} (${columns}) FROM STDIN (FORMAT ${this.#format}${freeze})`));
     this.#stream = stream;
     this.#failed = new Promise<never>((_, reject) => {
       stream.once("error", reject);
     });
     this.#failed.catch(() => undefined);
-    await this.#send(encodeCopyHeader());
+    await this.#send(copyHeader(this.#format));
   }
 
   async #send(bytes: Buffer): Promise<void> {
@@ -89,7 +94,7 @@ class ShardCopy {
   async #commit(snapshot: Lsn): Promise<void> {
     const { table, progress } = this.#options;
     const stream = this.#stream!;
-    await this.#send(encodeCopyTrailer());
+    await this.#send(copyTrailer(this.#format));
     await Promise.race([this.#failed!, new Promise<void>((resolve) => stream.end(() => { resolve(); }))]);
     if (stream.rowCount !== this.#rows) {
       throw new ReshardError("COPY_ROW_COUNT", `${displayName(table)}: ${this.#rows} rows were sent and ${stream.rowCount} arrived.`, {

@@ -2,6 +2,8 @@ import type { RowSet } from "../apply-step.js";
 import { defect } from "../errors.js";
 import { encodeCopyHeader, encodeCopyTrailer } from "../postgres/copy-binary.js";
 import { COLUMN_BINARY, COLUMN_NULL } from "../postgres/pgoutput-tuple.js";
+import { writeWidened } from "../postgres/widen-integer.js";
+import type { RowType } from "./row-array.js";
 
 const HEADER = encodeCopyHeader();
 const TRAILER = encodeCopyTrailer();
@@ -10,18 +12,18 @@ const SHORT_VALUE_BYTES = 32;
 
 /**
  * Whole rows as binary COPY (commands/copyfromparse.c): for each an Int16 count, and for each value its length and
- * bytes, as they stand in the messages that they came in.
+ * bytes, as they stand in the messages that they came in; widened where the shard's column is.
  *
  * @param columns places of the columns to write, in the order of the COPY's column list
  */
-export function encodeCopyRows(rows: RowSet, columns: readonly number[]): Buffer {
+export function encodeCopyRows(rows: RowSet, type: RowType, columns: readonly number[]): Buffer {
   const { buffer, offsets } = rows;
   const width = rows.relation.columns.length;
   let size = HEADER.length + TRAILER.length + rows.count * (2 + 4 * columns.length);
   for (let row = 0; row < rows.count; row++) {
     for (const column of columns) {
       const at = offsets[row * width + column]!;
-      if (buffer[at] !== COLUMN_NULL) size += readLength(buffer, at + 1);
+      if (buffer[at] !== COLUMN_NULL) size += type.attributes[column]!.widened ? 8 : readLength(buffer, at + 1);
     }
   }
   const data = Buffer.allocUnsafe(size);
@@ -36,6 +38,10 @@ export function encodeCopyRows(rows: RowSet, columns: readonly number[]): Buffer
         continue;
       }
       if (kind !== COLUMN_BINARY) throw defect(`column ${rows.relation.columns[column]!.name} did not come in binary`);
+      if (type.attributes[column]!.widened) {
+        to = writeWidened(data, data.writeInt32BE(8, to), buffer, at + 5, readLength(buffer, at + 1));
+        continue;
+      }
       // The length stands before the bytes here as it does there.
       const end = at + 5 + readLength(buffer, at + 1);
       if (end - at <= SHORT_VALUE_BYTES) for (let from = at + 1; from < end; from++) data[to++] = buffer[from]!;

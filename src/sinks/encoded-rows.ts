@@ -19,7 +19,7 @@ export class EncodedRows {
 
   /** For COPY. */
   copyData(target: TargetTable, rows: RowSet): Buffer {
-    return cached(this.#copyData, rows, () => encodeCopyRows(rows, writtenColumns(target)));
+    return cached(this.#copyData, rows, () => encodeCopyRows(rows, target.rowType, writtenColumns(target)));
   }
 }
 

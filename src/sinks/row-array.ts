@@ -1,6 +1,7 @@
 import { ABSENT, type RowSet } from "../apply-step.js";
 import { defect } from "../errors.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+import { writeWidened } from "../postgres/widen-integer.js";
 
 /** How a row travels to a shard: the composite type and what each of its attributes is there. */
 export interface RowType {
@@ -8,8 +9,10 @@ export interface RowType {
   readonly oid: number;
   readonly attributes: readonly {
     readonly typeOid: number;
-    /** The type has no binary form: the attribute is text. */
+    /** The values come as text, and so is the attribute. */
     readonly asText: boolean;
+    /** An int2 or int4 comes, the attribute is an int8. */
+    readonly widened: boolean;
     readonly name: string;
   }[];
 }
@@ -31,7 +34,7 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
     const base = (only === undefined ? row : only[row]!) * width;
     for (let column = 0; column < width; column++) {
       const at = offsets[base + column]!;
-      if (at !== ABSENT && buffer[at] !== COLUMN_NULL) size += readLength(buffer, at + 1);
+      if (at !== ABSENT && buffer[at] !== COLUMN_NULL) size += type.attributes[column]!.widened ? 8 : readLength(buffer, at + 1);
     }
   }
   const array = Buffer.allocUnsafe(size);
@@ -56,6 +59,10 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
       }
       if (kind !== (attribute.asText ? COLUMN_TEXT : COLUMN_BINARY)) {
         throw defect(`column ${attribute.name} came ${kind === COLUMN_TEXT ? "as text" : "in binary"}, which its type on the shard does not take`);
+      }
+      if (attribute.widened) {
+        to = writeWidened(array, array.writeInt32BE(8, to), buffer, at + 5, readLength(buffer, at + 1));
+        continue;
       }
       // The length stands before the bytes here as it does there.
       const end = at + 5 + readLength(buffer, at + 1);

@@ -2,6 +2,8 @@ import type pg from "pg";
 import { ReshardError } from "../errors.js";
 import { displayName, qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import type { ValueFormat } from "../postgres/value-format.js";
+import { isWidening } from "../postgres/widen-integer.js";
 import type { RowType } from "./row-array.js";
 
 /** A relation's columns as they are on one shard, in the relation's order. */
@@ -13,6 +15,10 @@ export interface TargetColumn {
   readonly asText: boolean;
   /** SQL of the type to read text as, where `asText`. */
   readonly columnType: string;
+  /** SQL name of the type's input function, where a cast from text would do something else; null where it does the same. */
+  readonly inputFunction: string | null;
+  /** An integer key that is smaller on the source, and bigint on the shard. */
+  readonly widened: boolean;
   readonly identityAlways: boolean;
   /** Computed by the shard itself; a publication may send it all the same (publish_generated_columns, since 18). */
   readonly generated: boolean;
@@ -42,14 +48,18 @@ interface ColumnRow {
   type_oid: string;
   base_type: string;
   base_oid: string;
-  as_text: boolean;
+  sends_binary: boolean;
+  input_function: string | null;
   identity_always: boolean;
   generated: boolean;
 }
 
 const COLUMNS_SQL = `
   SELECT a.attname AS name, a.atttypid AS type_oid, up.base_oid, format_type(up.base_oid, up.typmod) AS base_type,
-         t.typreceive = 0 AS as_text, a.attidentity = 'a' AS identity_always, a.attgenerated <> '' AS generated
+         own.typsend <> 0 AS sends_binary,
+         (SELECT format('%I.%I', n.nspname, p.proname) FROM pg_cast c, pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+           WHERE c.castsource = 'text'::regtype AND c.casttarget = t.oid AND c.castmethod = 'f' AND p.oid = t.typinput AND p.pronargs = 1) AS input_function,
+         a.attidentity = 'a' AS identity_always, a.attgenerated <> '' AS generated
     FROM pg_attribute a
     CROSS JOIN LATERAL (
       WITH RECURSIVE up (oid, typmod, depth) AS (
@@ -58,6 +68,7 @@ const COLUMNS_SQL = `
         SELECT d.typbasetype, d.typtypmod, up.depth + 1 FROM up JOIN pg_type d ON d.oid = up.oid AND d.typtype = 'd')
       SELECT up.oid AS base_oid, up.typmod FROM up ORDER BY depth DESC LIMIT 1) AS up
     JOIN pg_type t ON t.oid = up.base_oid
+    JOIN pg_type own ON own.oid = a.atttypid
    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped`;
 
 /** Columns of the unique indexes that ON CONFLICT could use. */
@@ -69,12 +80,21 @@ const UNIQUE_KEYS_SQL = `
     FROM pg_index i
    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL`;
 
+export interface TargetTableOptions {
+  /** The columns that name a row. */
+  readonly key: readonly string[];
+  /** What the source streams in. */
+  readonly format: ValueFormat;
+  readonly sourceShard: number;
+  readonly generation: number;
+}
+
 /**
  * Looks a relation up on a shard and makes the composite type for its rows. `generation` counts the definitions of the
  * relation that this session has seen: each has a type of its own, for changes under two of them may share a batch.
  * Fails where the table, a column or the key is missing there, or a built-in type differs.
  */
-export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, key: readonly string[], sourceShard: number, generation: number): Promise<TargetTable> {
+export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, { key, format, sourceShard, generation }: TargetTableOptions): Promise<TargetTable> {
   const name = qualifiedName(relation);
   const found = await client.query<{ oid: string | null; partitioned: boolean; row_security: boolean }>(
     "SELECT c.oid, c.relkind = 'p' AS partitioned, row_security_active(c.oid) AS row_security FROM pg_class c WHERE c.oid = to_regclass($1)",
@@ -87,15 +107,20 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
     const there = onShard.get(column.name);
     if (there === undefined) throw schemaDiffers(relation, `the column "${column.name}" does not exist on the shard`);
     const typeOid = Number(there.type_oid);
-    if (column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
+    const widened = isWidening(column.typeOid, typeOid);
+    if (!widened && column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
       throw schemaDiffers(relation, `the column "${column.name}" has another type on the shard (${there.base_type})`);
     }
+    // The source decides so too (logicalrep_write_tuple, replication/logical/proto.c).
+    const asText = format === "text" || !there.sends_binary;
     return {
       name: column.name,
-      type: there.as_text ? "text" : there.base_type,
-      typeOid: there.as_text ? TEXT_OID : Number(there.base_oid),
-      asText: there.as_text,
+      type: asText ? "text" : there.base_type,
+      typeOid: asText ? TEXT_OID : Number(there.base_oid),
+      asText,
       columnType: there.base_type,
+      inputFunction: there.input_function,
+      widened: widened && !asText,
       identityAlways: there.identity_always,
       generated: there.generated,
     };

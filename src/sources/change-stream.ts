@@ -9,6 +9,7 @@ import { CopyDataReader, type ServerNotice } from "../postgres/copy-data-reader.
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
 import { standbyStatusUpdate } from "../postgres/standby-status.js";
+import type { ValueFormat } from "../postgres/value-format.js";
 import { StreamPacing } from "./stream-pacing.js";
 
 export interface ChangeStreamOptions {
@@ -19,6 +20,8 @@ export interface ChangeStreamOptions {
   readonly publication: string;
   /** `server_version_num`. */
   readonly serverVersion: number;
+  /** Binary where absent: as text then come only the values of types that have no send function. */
+  readonly format?: ValueFormat;
   /** End the stream before the first transaction that commits at or after this position. */
   readonly stopAt?: Lsn;
   /** Aborted: what was sent on is finished and acknowledged, then the stream completes. */
@@ -154,7 +157,7 @@ function startStatement(options: ChangeStreamOptions): string {
   const parameters = [
     `proto_version '${options.serverVersion >= 160000 ? 4 : 3}'`,
     `publication_names ${quoteLiteral(quoteIdentifier(options.publication))}`,
-    "binary 'true'",
+    `binary '${options.format !== "text"}'`,
   ];
   // 0/0: the server starts at what the slot has confirmed.
   return `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL 0/0 (${parameters.join(", ")})`;

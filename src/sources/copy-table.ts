@@ -8,6 +8,7 @@ import { connect, endQuietly } from "../postgres/connection.js";
 import { CopyDataReader } from "../postgres/copy-data-reader.js";
 import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
+import type { ValueFormat } from "../postgres/value-format.js";
 import type { CopyBatch } from "../row-batch.js";
 import { openSnapshot } from "./open-snapshot.js";
 
@@ -15,6 +16,8 @@ export interface CopyTableOptions {
   readonly server: ServerAddress;
   readonly applicationName: string;
   readonly table: PublishedTable;
+  /** Binary where absent. */
+  readonly format?: ValueFormat;
   /** Begins the transaction that the rows are read in; by default `openSnapshot`. */
   readonly openSnapshot?: (client: pg.Client) => Promise<Lsn>;
   /** Called once the snapshot is there, with its position. */
@@ -25,14 +28,14 @@ export interface CopyTableOptions {
 const BATCH_BYTES = 256 * 1024;
 
 /** The statement that reads one table: a query where plain COPY cannot (row filters, partition roots). */
-export function copyOutStatement(table: PublishedTable): string {
+export function copyOutStatement(table: PublishedTable, format: ValueFormat = "binary"): string {
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(", ");
   const filter = table.rowFilter === undefined ? "" : ` WHERE ${table.rowFilter}`;
   const what =
     table.partitioned || table.rowFilter !== undefined
       ? `(SELECT ${columns} FROM ${table.partitioned ? "" : "ONLY "}${qualifiedName(table)}${filter})`
       : `${qualifiedName(table)} (${columns})`;
-  return `COPY ${what} TO STDOUT (FORMAT binary)`;
+  return `COPY ${what} TO STDOUT (FORMAT ${format})`;
 }
 
 /**
@@ -69,7 +72,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         }
         const snapshot = await (options.openSnapshot ?? openSnapshot)(client);
         options.onSnapshot?.(snapshot);
-        reader = new CopyDataReader(client, copyOutStatement(options.table), () => {
+        reader = new CopyDataReader(client, copyOutStatement(options.table, options.format), () => {
           if (reader!.bytes >= BATCH_BYTES) emit();
         });
         await reader.done;

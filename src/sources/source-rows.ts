@@ -7,6 +7,11 @@ import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tu
 /** How a row of a published table is found. */
 export type KeyedTable = Pick<PublishedTable, "key" | "partitioned">;
 
+export interface CompletedTable extends KeyedTable {
+  /** Columns whose values are wanted in text, as the stream brings them. */
+  readonly isText: (column: string) => boolean;
+}
+
 /**
  * Reads, by key, the values that some rows of a set do not carry, and returns those rows whole. Rows that are gone from
  * the source are left out. What is read may be newer than the change: then the stream still brings that newer change,
@@ -15,10 +20,11 @@ export type KeyedTable = Pick<PublishedTable, "key" | "partitioned">;
  * @param places rows of `rows` to complete, from 0
  * @param table the source's table: its key names a row
  */
-export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], { key, partitioned }: KeyedTable): Promise<RowSet> {
+export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], { key, partitioned, isText }: CompletedTable): Promise<RowSet> {
   const { relation, buffer } = rows;
   const width = relation.columns.length;
-  const columns = relation.columns.map((column) => quoteIdentifier(column.name)).join(", ");
+  const asText = relation.columns.map((column) => isText(column.name));
+  const columns = relation.columns.map((column, index) => (asText[index]! ? textOf(quoteIdentifier(column.name)) : quoteIdentifier(column.name))).join(", ");
   const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
   // node-postgres reads results as text only; bytea comes through that whole, so the row is sent as one.
   const text = `SELECT record_send(ROW(${columns})) AS record FROM ${rowsOf(relation, partitioned)} WHERE ${where}`;
@@ -38,7 +44,7 @@ export async function completeRows(client: pg.Client, rows: RowSet, places: read
         offsets.push(carried);
         continue;
       }
-      const value = encodeValue(fields[column] ?? null);
+      const value = encodeValue(fields[column] ?? null, asText[column]! ? COLUMN_TEXT : COLUMN_BINARY);
       offsets.push(end);
       pieces.push(value);
       end += value.length;
@@ -70,6 +76,11 @@ function rowsOf(table: TableName, partitioned: boolean): string {
   return `${partitioned ? "" : "ONLY "}${qualifiedName(table)}`;
 }
 
+/** By the type's output function: a cast to text gives another form for some types. A row of NULLs is no NULL here. */
+function textOf(column: string): string {
+  return `CASE num_nulls(${column}) WHEN 0 THEN format('%s', ${column}) END`;
+}
+
 /** As a parameter of a query: binary as bytes, text as a string. */
 function keyValue(buffer: Buffer, at: number): Buffer | string | null {
   if (buffer[at] === COLUMN_NULL) return null;
@@ -90,10 +101,10 @@ function readRecord(record: Buffer): (Buffer | null)[] {
   return fields;
 }
 
-function encodeValue(value: Buffer | null): Buffer {
+function encodeValue(value: Buffer | null, kind: number): Buffer {
   if (value === null) return Buffer.from([COLUMN_NULL]);
   const head = Buffer.allocUnsafe(5);
-  head[0] = COLUMN_BINARY;
+  head[0] = kind;
   head.writeInt32BE(value.length, 1);
   return Buffer.concat([head, value]);
 }

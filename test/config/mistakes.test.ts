@@ -156,6 +156,7 @@ const mistakes: readonly Mistake[] = [
 
   // [general], [replication]
   after("no copies", "[general]\nresharding_parallel_copies = 0\n", '+1:30: "resharding_parallel_copies" is 0, expected a number of copies, from 1 to 1024'),
+  after("a treatment of keys that is none", '[general]\ninteger_primary_keys = "big"\n', '+1:24: "integer_primary_keys" is "big", expected "bigint" or "keep", did you mean "bigint"?'),
   after("a format that is none", '[general]\nresharding_copy_format = "bin"\n', '+1:26: "resharding_copy_format" is "bin", expected "binary" or "text", did you mean "binary"?'),
   after("an unknown setting", "[general]\nresharding_paralel_copies = 2\n", '+1:1: [general] has no key "resharding_paralel_copies", did you mean "resharding_parallel_copies"?'),
   after("an unknown key for pg_dump", '[replication]\npg_dumb_path = "x"\n', '+1:1: [replication] has no key "pg_dumb_path", did you mean "pg_dump_path"?'),

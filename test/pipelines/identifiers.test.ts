@@ -107,7 +107,8 @@ describe("names", () => {
       });
       return found;
     };
-    const wanted = await structure(source.database);
+    // The only integers there are parts of primary keys.
+    const wanted: unknown = JSON.parse(JSON.stringify(await structure(source.database)).replaceAll('"integer"', '"bigint"'));
     for (const { database } of shards) expect(await structure(database), database).toEqual(wanted);
   });
 });

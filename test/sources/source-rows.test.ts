@@ -48,7 +48,7 @@ test("fills in what rows do not carry, by a key of several columns, and leaves o
     [undefined, Buffer.from("a"), null, seven],
   ]);
   const hex = (text: string): string => `b:${Buffer.from(text).toString("hex")}`;
-  const table = { key: ["Key 1", "key 2"], partitioned: false };
+  const table = { key: ["Key 1", "key 2"], partitioned: false, isText: () => false };
   expect(valuesOf(await completeRows(client, rows, [0, 1, 2, 3, 4], table))).toEqual([
     ["b:00ff", hex("a"), hex("large"), "b:00000007"],
     ["b:", "t:62", null, "t:37"],
@@ -68,7 +68,7 @@ test("reads a partitioned table whole, and of a parent no row of a child", async
     kind: "relation", xid: undefined, oid: 1, schema: "public", name, replicaIdentity: "d",
     columns: ["id", "doc"].map((column) => ({ name: column, typeOid: 0, typeModifier: -1, partOfKey: column === "id" })),
   });
-  const completed = async (name: string, partitioned: boolean): Promise<unknown> => valuesOf(await completeRows(client, rowSet(relation(name), [["1", undefined]]), [0], { key: ["id"], partitioned }));
+  const completed = async (name: string, partitioned: boolean): Promise<unknown> => valuesOf(await completeRows(client, rowSet(relation(name), [["1", undefined]]), [0], { key: ["id"], partitioned, isText: () => false }));
   expect(await completed("parent", false)).toEqual([]);
   expect(await completed("root", true)).toEqual([["t:31", `b:${Buffer.from("of the leaf").toString("hex")}`]]);
 });

@@ -83,6 +83,7 @@ export class LiveShards {
   async sink(shard: number, lookup: pg.Client): Promise<Sink<ReturnType<typeof changesOfShard>, Lsn>> {
     const tables = await this.tables();
     const keyOf = (relation: TableName): readonly string[] => tables.get(tableId(relation))!.key;
+    const isText = (relation: TableName) => (name: string): boolean => tables.get(tableId(relation))!.columns.some((column) => column.name === name && !column.sendsBinary);
     const applied = await readStreamProgress(this.shards[shard]!, this.progress);
     return pipe(
       skipApplied({ applied, snapshotOf: () => 0n }),
@@ -91,7 +92,7 @@ export class LiveShards {
         open: () => this.sessions.writer(this.address(shard), "apply 0", { pipeline: true }),
         progress: this.progress,
         keyOf,
-        completeFromSource: (rows, places) => completeRows(lookup, rows, places, { key: keyOf(rows.relation), partitioned: false }),
+        completeFromSource: (rows, places) => completeRows(lookup, rows, places, { key: keyOf(rows.relation), partitioned: false, isText: isText(rows.relation) }),
       }),
     );
   }

@@ -28,6 +28,7 @@ const GENERAL: General = {
   reshardingCopyRetryMinDelay: 10,
   reshardingReplicationRetryMaxAttempts: 200,
   reshardingReplicationRetryMinDelay: 10,
+  integerPrimaryKeys: "bigint",
 };
 
 export function addressOf({ cluster, database }: Place, overrides: Partial<ServerAddress> = {}): ServerAddress {
