@@ -6,6 +6,7 @@ import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
 import { type Migration, openMigration } from "./migration.js";
+import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
 import { syncSchema, validateForeignKeys } from "./schema-sync.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
@@ -54,7 +55,8 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
       const skipped = migration.entry.finishedStages.includes(name);
       if (!skipped) {
         if (stage.type !== "verify") await note(migration, (client, id) => journalPhase(client, id, name));
-        const found = await runStage(migration, stage, options);
+        const opened = migration;
+        const found = await tellingOpenTransactions(opened, () => runStage(opened, stage, options));
         if (found !== undefined) verdicts = found;
         if (isLasting(stage)) await note(migration, (client, id) => journalStageFinished(client, id, name));
       }

@@ -9,14 +9,15 @@ export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy $
 
 /** Opens the sessions of one migration, each named for what it does. */
 export class Sessions {
-  readonly #tag: string;
+  /** What the application_name of every session of the migration begins with. */
+  readonly tag: string;
 
   constructor(migration: string) {
-    this.#tag = `pg-reshard ${createHash("sha256").update(migration).digest("hex").slice(0, 8)}`;
+    this.tag = `pg-reshard ${createHash("sha256").update(migration).digest("hex").slice(0, 8)}`;
   }
 
   applicationName(purpose: SessionPurpose): string {
-    return `${this.#tag} ${purpose}`;
+    return `${this.tag} ${purpose}`;
   }
 
   async source(server: ServerAddress, purpose: SessionPurpose, options: Omit<SessionOptions, "applicationName" | "readOnly"> = {}): Promise<pg.Client> {
@@ -76,7 +77,7 @@ export class Sessions {
         `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
           WHERE datname = current_database() AND pid <> pg_backend_pid()
             AND EXISTS (SELECT FROM unnest($1::text[]) AS p (name) WHERE application_name = p.name OR starts_with(application_name, p.name || ' '))`,
-        [purposes.map((purpose) => `${this.#tag} ${purpose}`)],
+        [purposes.map((purpose) => `${this.tag} ${purpose}`)],
       );
       if (rows.length === 0) return;
       if (Date.now() > deadline) {

@@ -4,6 +4,7 @@ import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { quoteIdentifier } from "../postgres/identifiers.js";
 import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
 import type { Migration } from "./migration.js";
+import { stopWaiting } from "./stop-waiting.js";
 import type { SourceShard } from "./source-shard.js";
 
 /** A replication slot as pg_replication_slots shows it. */
@@ -53,9 +54,15 @@ export async function ensureSlot(migration: Migration, source: SourceShard, begu
       remedy: "The migration cannot go on. Run `pg-reshard finish --drop-progress`, empty the destination and start anew.",
     });
   }
-  const client = await migration.sessions.source(source.address, "stream", { replication: true });
+  const { sessions, signal } = migration;
+  const client = await sessions.source(source.address, "stream", { replication: true });
   try {
-    await client.query(`CREATE_REPLICATION_SLOT ${quoteIdentifier(source.slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')`);
+    // It waits for all transactions that are open.
+    await stopWaiting(signal, client, () => client.query(`CREATE_REPLICATION_SLOT ${quoteIdentifier(source.slot)} LOGICAL pgoutput (SNAPSHOT 'nothing')`));
+  } catch (error) {
+    // The server would go on waiting, and make the slot when nobody is there any more.
+    if (signal.aborted) await source.monitor((monitor) => sessions.fence(monitor, "stream"));
+    throw error;
   } finally {
     await endQuietly(client);
   }

@@ -12,6 +12,7 @@ import { replicate } from "./replicate.js";
 import { readSlot } from "./slot.js";
 import { exportSnapshot, joinSnapshot, type Snapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
+import { stopWaiting } from "./stop-waiting.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
 
 /** Tables compared at a time; each is read on the source's shards and on the destination's at once. */
@@ -92,7 +93,7 @@ async function readersOf(migration: Migration, source: SourceShard, atPosition: 
   const { sessions } = migration;
   const exporter = await sessions.source(source.address, "verify", { replication: true });
   opened.push(exporter);
-  const snapshot = atPosition ? await exportSnapshot(exporter) : undefined;
+  const snapshot = atPosition ? await stopWaiting(migration.signal, exporter, () => exportSnapshot(exporter)) : undefined;
   const readers = await Promise.all(Array.from({ length: PARALLEL_TABLES }, async () => {
     const client = await sessions.source(source.address, "verify");
     opened.push(client);

@@ -33,7 +33,8 @@ export async function withRetries<T>(options: RetryOptions, attempt: (progressed
   }
 }
 
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+/** Waits, but no longer than until the signal. */
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = setTimeout(done, milliseconds);
     function done(): void {
