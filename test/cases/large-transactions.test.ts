@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import type { Pipeline } from "../../src/config/types.js";
+import { startTestCluster } from "../support/cluster.js";
+import { large, stand } from "../support/move.js";
+import { differences } from "../support/oracle.js";
+import { hashed } from "../support/pipeline.js";
+import type { Measured } from "../support/run-measured.js";
+
+/** Rows of the transaction of many small rows. */
+const ROWS = 2_000_000;
+/** As in test/pipelines/memory.test.ts. */
+const MOST_RESIDENT = 220_000_000;
+
+async function measured(pipeline: Pipeline): Promise<Measured> {
+  const child = spawn(process.execPath, ["--import", "tsx", fileURLToPath(new URL("../support/run-measured.ts", import.meta.url))], { stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.end(JSON.stringify(pipeline));
+  const [output, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.once("exit", resolve))]);
+  expect(code).toBe(0);
+  return JSON.parse(output) as Measured;
+}
+
+it("case 9: transactions of 2 million rows and of 100 MB, in bounded memory", async () => {
+  const cluster = await startTestCluster();
+  const wide = { schema: "public", name: "wide", placement: { kind: "hash", column: "owner", type: "bigint" } } as const;
+  const scene = await stand({
+    cluster,
+    name: "large",
+    schema: "CREATE TABLE small (id bigint PRIMARY KEY, owner bigint NOT NULL); CREATE TABLE wide (id bigint PRIMARY KEY, owner bigint NOT NULL, body text, title text)",
+    rows: `INSERT INTO wide SELECT i, i, ${large("i", 100_000)}, 'first' FROM generate_series(1, 50) i`,
+    sharding: { tables: [hashed("owner", "bigint")] },
+    tables: [wide],
+  });
+  const { client, pipeline, source, shards } = scene;
+  await measured({ ...pipeline, stages: pipeline.stages.filter(({ type }) => type !== "verify") });
+
+  await client.query("BEGIN");
+  await client.query(`INSERT INTO small SELECT i, i FROM generate_series(1, ${ROWS}) i`);
+  await client.query(`SAVEPOINT lost; DELETE FROM small WHERE id <= 20000; ROLLBACK TO lost`);
+  await client.query(`UPDATE small SET owner = owner + 1 WHERE id <= 20000; DELETE FROM small WHERE id > ${ROWS - 20_000}`);
+  await client.query("COMMIT");
+  // A thousand rows of 100 kB; and rows that move, their large values unchanged.
+  await client.query(`BEGIN; INSERT INTO wide SELECT i, i, repeat(md5(i::text), 3200), 'new' FROM generate_series(101, 1100) i; UPDATE wide SET owner = owner + 1, title = 'moved' WHERE id % 20 = 0; COMMIT`);
+
+  const { sound, rows, most } = await measured(pipeline);
+  expect({ sound, rows }).toEqual({ sound: true, rows: [{ table: "small", sourceRows: ROWS - 20_000 }, { table: "wide", sourceRows: 1050 }] });
+  expect(most).toBeLessThan(MOST_RESIDENT);
+  expect(await differences(source, shards, [wide])).toEqual([]);
+});
