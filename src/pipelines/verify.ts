@@ -119,7 +119,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
     Promise.all(shards.map((shard, index) =>
       onShard(migration, shard, async (client) => ({
         ...(await readSum(client, checksumStatement(table, { sameMajor }))),
-        misplaced: await misplacedRows(client, table, route, index),
+        misplaced: await misplacedRows(client, table, route, index, migration.pipeline.general.reshardingCopyFormat),
       })),
     )),
   ]);

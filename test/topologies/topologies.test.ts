@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Pipeline } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
+import type { ValueFormat } from "../../src/postgres/value-format.js";
 import { startTestCluster } from "../support/cluster.js";
 import { differences } from "../support/oracle.js";
 import { addressOf, makePipeline, type Place, runToEnd } from "../support/pipeline.js";
@@ -17,7 +18,7 @@ interface Scene {
   readonly pipeline: Pipeline;
 }
 
-async function newScene(name: string, from: number, to: number): Promise<Scene> {
+async function newScene(name: string, from: number, to: number, format: ValueFormat): Promise<Scene> {
   const places = async (prefix: string, count: number): Promise<Place[]> =>
     await Promise.all(Array.from({ length: count }, async (_, number) => {
       const database = `${prefix}_${name}_${number}`;
@@ -31,13 +32,13 @@ async function newScene(name: string, from: number, to: number): Promise<Scene> 
     await client.query(SHARDED_SCHEMA);
     await client.end();
   }
-  const pipeline = makePipeline({ from: sources.map((place) => addressOf(place)), fromSharding: SHARDED_RULES, to: shards.map((place) => addressOf(place)), publication: "p", sharding: SHARDED_RULES });
+  const pipeline = makePipeline({ from: sources.map((place) => addressOf(place)), fromSharding: SHARDED_RULES, to: shards.map((place) => addressOf(place)), publication: "p", sharding: SHARDED_RULES, general: { reshardingCopyFormat: format } });
   return { sources, shards, pipeline };
 }
 
 describe("topologies", () => {
-  it.each([[1, 3], [2, 1], [2, 3], [3, 2], [4, 2]])("%i source shards to %i, while rows move between tenants", async (from, to) => {
-    const { sources, shards, pipeline } = await newScene(`${from}_${to}`, from, to);
+  it.each<[number, number, ValueFormat]>([[1, 3, "binary"], [2, 1, "binary"], [2, 3, "binary"], [3, 2, "binary"], [4, 2, "binary"], [3, 2, "text"]])("%i source shards to %i in %s, while rows move between tenants", async (from, to, format) => {
+    const { sources, shards, pipeline } = await newScene(`${from}_${to}_${format}`, from, to, format);
     const writer = await ShardedWriter.open(sources, from * 10 + to);
     onTestFinished(async () => { await writer.stop().catch(() => undefined); });
     await writer.load(300);
