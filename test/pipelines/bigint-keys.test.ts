@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { ShardingRules, Stage } from "../../src/config/types.js";
 import { ReshardError } from "../../src/errors.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
+import type { ValueFormat } from "../../src/postgres/value-format.js";
 import { schemaSyncSql } from "../../src/pipelines/run-schema-sync.js";
 import { startTestCluster } from "../support/cluster.js";
 import { differences, type PlacedTable } from "../support/oracle.js";
@@ -180,11 +181,11 @@ const WIDE = [
 const INTEGER = ["animals.owner", "birds.owner", "birds.wings", "identity_always.double", "notes.free", "orders.amount"];
 
 describe("integer primary keys", () => {
-  it("become bigint on the shards, with all that refers to them, while rows are copied and change", async () => {
-    const source = await newSource("widened", SCHEMA, ROWS);
-    const shards = await newShards(cluster, "widened_shard", SHARDS);
+  it.each<[ValueFormat]>([["binary"], ["text"]])("become bigint on the shards in %s, with all that refers to them, while rows are copied and change", async (format) => {
+    const source = await newSource(`widened_${format}`, SCHEMA, ROWS);
+    const shards = await newShards(cluster, `widened_${format}_shard`, SHARDS);
     const before = await integerColumns(source);
-    const run = await reshard(source, shards);
+    const run = await reshard(source, shards, { general: { reshardingCopyFormat: format } });
     await expectEqual(source, shards, run);
     for (const shard of shards) {
       expect(await integerColumns(shard)).toEqual({ bigint: WIDE, integer: INTEGER, "integer[]": ["orders.amounts"], smallint: ["identity_always.small", "identity_default.small"] });

@@ -3,10 +3,10 @@ import { type Random, seededRandom } from "../../src/demo/random.js";
 import { keyRouter } from "../../src/sharding/key-router.js";
 import { hashed, type Place } from "./pipeline.js";
 
-/** Tables of a source that is sharded by tenant already; every shard has them. */
+/** Tables of a source that is sharded by tenant already; every shard has them. The key of `items` becomes bigint. */
 export const SHARDED_SCHEMA = `
   CREATE TABLE orders (tenant bigint, id bigint, note text, PRIMARY KEY (tenant, id));
-  CREATE TABLE items (id bigint PRIMARY KEY, tenant bigint NOT NULL, doc text, big text);
+  CREATE TABLE items (id integer PRIMARY KEY, tenant bigint NOT NULL, doc text, big text);
   ALTER TABLE items ALTER big SET STORAGE EXTERNAL;
   CREATE TABLE logs (id bigint PRIMARY KEY, tenant bigint NOT NULL, line text);
   ALTER TABLE logs REPLICA IDENTITY FULL;
