@@ -3,6 +3,7 @@ import type { PublishedTable } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
 import { keyOnTwoShards } from "../sinks/apply-owned-step.js";
+import { keptDuplicate } from "../sinks/ownership.js";
 import { rowThere } from "../sources/source-rows.js";
 import type { Migration } from "./migration.js";
 
@@ -31,7 +32,7 @@ export async function removeDuplicates(migration: Migration, table: PublishedTab
     for (const same of grouped(copies)) {
       const owners = same.map(({ owner }) => route.shardOf(owner ?? Buffer.alloc(0), 0, owner?.length ?? -1));
       const there = await Promise.all(owners.map(async (owner) => owner >= 0 && (await rowThere(lookups[owner]!, table, table, same[0]!.key))));
-      const stay = there.filter(Boolean).length > 1 ? undefined : Math.max(0, there.indexOf(true));
+      const stay = keptDuplicate(there);
       if (stay === undefined) throw keyOnTwoShards(table, table.key);
       for (const [index, { partition, place }] of same.entries()) {
         if (index !== stay) gone.push({ partition, place });

@@ -1,6 +1,6 @@
 import type { RowSet } from "../apply-step.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import type { Ownership, Whereabouts as RowWhereabouts } from "../sinks/ownership.js";
+import { type Ownership, rowOwnership, type Whereabouts as RowWhereabouts } from "../sinks/ownership.js";
 import { type KeyedTable, rowsThere } from "../sources/source-rows.js";
 import { Lookup } from "./lookup.js";
 import type { Migration } from "./migration.js";
@@ -27,18 +27,10 @@ export class Whereabouts {
   }
 
   #ownershipOf(relation: PgoutputRelation): Ownership | undefined {
-    const { number } = this.#source;
-    const route = this.#source.sourceRoute(relation);
-    if (this.#lookups.length === 1 || route.kind === "omnisharded") return undefined;
+    if (this.#lookups.length === 1) return undefined;
     const table = this.#source.published(relation);
-    const whereabouts = (rows: RowSet, places: readonly number[]): Promise<RowWhereabouts[]> => this.#whereabouts(rows, places, table);
-    if (route.kind === "fixed") return { keyTells: true, column: undefined, isOwn: () => route.shard === number, whereabouts };
-    return {
-      keyTells: table.key.includes(route.column),
-      column: { name: route.column, dataType: route.dataType },
-      isOwn: (value) => route.shardOf(value ?? Buffer.alloc(0), 0, value?.length ?? -1) === number,
-      whereabouts,
-    };
+    const ownership = rowOwnership(this.#source.sourceRoute(relation), table.key, this.#source.number);
+    return ownership && { ...ownership, whereabouts: (rows, places) => this.#whereabouts(rows, places, table) };
   }
 
   async #whereabouts(rows: RowSet, places: readonly number[], table: KeyedTable): Promise<RowWhereabouts[]> {

@@ -2,9 +2,9 @@ import type pg from "pg";
 import type { ApplyStep, RowSet } from "../apply-step.js";
 import { ReshardError } from "../errors.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
-import { deleteOwnStatement, deleteStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
-import { contested, type Ownership } from "./ownership.js";
-import { pickRows } from "./pick-rows.js";
+import { changeKeyStatement, deleteOwnStatement, deleteStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
+import { type OwnedAnswer, type OwnedCommand, ownedCommands } from "./owned-commands.js";
+import type { Ownership } from "./ownership.js";
 import type { TargetTable } from "./target-table.js";
 
 /** What a step needs of the session that it runs in. */
@@ -18,29 +18,56 @@ export interface OwnedRun {
 /** Rows at a time, where a whole table is gone through. */
 const FETCHED_ROWS = 10_000;
 
-/**
- * Runs a step on a table of which several source shards may have a row of the same key (`keyTells` is false), such that
- * it touches only rows of the source shard that streams here. Rows that it is about are locked first; new ones are
- * inserted without looking away from a conflict, so that one with a session of another source shard is met as an error.
- */
+/** Runs a step on a table of which several source shards may have a row of the same key (`keyTells` is false). */
 export async function applyOwnedStep(run: OwnedRun, target: TargetTable, step: Exclude<ApplyStep, { kind: "truncate" }>, ownership: Ownership): Promise<void> {
-  const owned = new OwnedTable(run, target, ownership);
-  switch (step.kind) {
-    case "delete":
-      await owned.delete(step.rows);
-      break;
-    case "upsert":
-      await owned.put(step.rows);
-      break;
-    case "update":
-      await owned.update(step.rows, step.columns);
-      break;
-    case "change-key":
-      // What it does not carry is looked up on the source: the row that was here under its old key may be another's.
-      await owned.delete(step.oldKey);
-      await owned.update(step.rows, step.columns);
-      break;
+  const commands = ownedCommands(step, ownership);
+  let answer: OwnedAnswer;
+  for (;;) {
+    const next = commands.next(answer);
+    if (next.done === true) return;
+    answer = await perform(run, target, next.value, ownership);
   }
+}
+
+async function perform(run: OwnedRun, target: TargetTable, command: OwnedCommand, ownership: Ownership): Promise<OwnedAnswer> {
+  switch (command.kind) {
+    case "find": {
+      const { rows } = await run.execute(ownersStatement(target, ownership.column!), [run.encode(command.rows)]);
+      return new Map(rows.map((row) => [(row["place"] as number) - 1, (row["owner"] as Buffer | null) ?? undefined]));
+    }
+    case "look":
+      return await ownership.whereabouts(command.rows, command.places);
+    case "complete":
+      return await run.complete(command.rows, command.places);
+    case "delete":
+      await run.execute(deleteStatement(target), [run.encode(command.rows)]);
+      return undefined;
+    case "update":
+      await run.execute(updateStatement(target, command.columns), [run.encode(command.rows)]);
+      return undefined;
+    case "change-key":
+      await run.execute(changeKeyStatement(target, command.columns), [run.encode(command.oldKey), run.encode(command.rows)]);
+      return undefined;
+    case "replace":
+      await replace(run, target, run.encode(command.rows));
+      return undefined;
+    case "insert":
+      await run.execute(insertStatement(target), [run.encode(command.rows)]);
+      return undefined;
+    case "wait":
+      throw keyOnTwoShards(target.table, target.key.map((column) => target.columns[column]!.name));
+  }
+}
+
+/** Rows that are there, and locked. */
+async function replace(run: OwnedRun, target: TargetTable, array: Buffer): Promise<void> {
+  if (replacesRows(target)) {
+    await run.execute(deleteStatement(target), [array]);
+    await run.execute(insertStatement(target), [array]);
+    return;
+  }
+  const text = replaceStatement(target);
+  if (text !== undefined) await run.execute(text, [array]);
 }
 
 /**
@@ -67,99 +94,6 @@ export async function truncateOwn(run: OwnedRun, target: TargetTable, ownership:
     if (own.length > 0) await run.execute(deleteOwnStatement(target), [own.map((row) => row["partition"]), own.map((row) => row["place"])]);
   }
   await run.execute("CLOSE reshard_own", []);
-}
-
-/** Places of rows, by what is on the shard under their keys. */
-interface Found {
-  readonly absent: readonly number[];
-  readonly own: readonly number[];
-  readonly others: readonly number[];
-}
-
-class OwnedTable {
-  readonly #run: OwnedRun;
-  readonly #target: TargetTable;
-  readonly #ownership: Ownership;
-
-  constructor(run: OwnedRun, target: TargetTable, ownership: Ownership) {
-    this.#run = run;
-    this.#target = target;
-    this.#ownership = ownership;
-  }
-
-  async delete(rows: RowSet): Promise<void> {
-    const { own, others } = await this.#find(rows);
-    await this.#delete(rows, [...own, ...(await this.#taken("delete", rows, others))]);
-  }
-
-  /** Puts in whole rows, or over those that are there. */
-  async put(rows: RowSet): Promise<void> {
-    const { absent, own, others } = await this.#find(rows);
-    await this.#replace(rows, [...own, ...(await this.#taken("put", rows, others))]);
-    await this.#insert(rows, absent);
-  }
-
-  /** Sets columns of rows; those that are not here, or as another's, are completed from the source. */
-  async update(rows: RowSet, columns: readonly number[]): Promise<void> {
-    const { absent, own, others } = await this.#find(rows);
-    if (own.length > 0) await this.#run.execute(updateStatement(this.#target, columns), [this.#run.encode(pickRows(rows, own))]);
-    const taken = await this.#taken("put", rows, others);
-    if (taken.length > 0) await this.#replaceAll(await this.#run.complete(rows, taken));
-    if (absent.length > 0) await this.#insertAll(await this.#run.complete(rows, absent));
-  }
-
-  /** Locks the rows that are there. */
-  async #find(rows: RowSet): Promise<Found> {
-    const { rows: there } = await this.#run.execute(ownersStatement(this.#target, this.#ownership.column!), [this.#run.encode(rows)]);
-    const owners = new Map(there.map((row) => [(row["place"] as number) - 1, (row["owner"] as Buffer | null) ?? undefined]));
-    const found = { absent: [] as number[], own: [] as number[], others: [] as number[] };
-    for (let place = 0; place < rows.count; place++) {
-      if (!owners.has(place)) found.absent.push(place);
-      else if (this.#ownership.isOwn(owners.get(place))) found.own.push(place);
-      else found.others.push(place);
-    }
-    return found;
-  }
-
-  /** Of rows that are here as another source shard's, those that a change applies to all the same. */
-  async #taken(what: "put" | "delete", rows: RowSet, places: readonly number[]): Promise<number[]> {
-    if (places.length === 0) return [];
-    const whereabouts = await this.#ownership.whereabouts(rows, places);
-    return places.filter((_, index) => {
-      const verdict = contested(what, whereabouts[index]!);
-      if (verdict === "wait") throw keyOnTwoShards(this.#target.table, this.#target.key.map((column) => this.#target.columns[column]!.name));
-      return verdict === "take";
-    });
-  }
-
-  async #delete(rows: RowSet, places: readonly number[]): Promise<void> {
-    if (places.length > 0) await this.#run.execute(deleteStatement(this.#target), [this.#run.encode(pickRows(rows, places))]);
-  }
-
-  async #replace(rows: RowSet, places: readonly number[]): Promise<void> {
-    if (places.length > 0) await this.#replaceAll(pickRows(rows, places));
-  }
-
-  /** Rows that are there, and locked. */
-  async #replaceAll(rows: RowSet): Promise<void> {
-    if (rows.count === 0) return;
-    const array = this.#run.encode(rows);
-    if (replacesRows(this.#target)) {
-      await this.#run.execute(deleteStatement(this.#target), [array]);
-      await this.#run.execute(insertStatement(this.#target), [array]);
-      return;
-    }
-    const text = replaceStatement(this.#target);
-    if (text !== undefined) await this.#run.execute(text, [array]);
-  }
-
-  async #insert(rows: RowSet, places: readonly number[]): Promise<void> {
-    if (places.length > 0) await this.#insertAll(pickRows(rows, places));
-  }
-
-  async #insertAll(rows: RowSet): Promise<void> {
-    if (rows.count > 0) await this.#run.execute(insertStatement(this.#target), [this.#run.encode(rows)]);
-  }
 }
 
 /** Tried again after a while: most often a row is just being moved. */

@@ -17,7 +17,7 @@ import {
 import { copyIn } from "../postgres/copy-in.js";
 import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply-transaction.js";
 import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-owned-step.js";
-import type { Ownership } from "./ownership.js";
+import { contestedOwnership, isContested, type Ownership } from "./ownership.js";
 import { copies, EncodedRows } from "./encoded-rows.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
@@ -123,7 +123,7 @@ class ApplySession {
         let sent: Promise<unknown>[] = [...this.#released, client.query(command.begin ? "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch" : "SAVEPOINT batch")];
         try {
           for (const group of command.groups) {
-            if (group.some((step) => this.#contested(step) !== undefined)) {
+            if (group.some((step) => this.#isContested(step))) {
               // These ask before they write: one after the other, lest a row is written in between.
               await inOrder(sent);
               sent = [];
@@ -143,7 +143,7 @@ class ApplySession {
         break;
       }
       case "apply-one-by-one":
-        if (command.steps.some((step) => this.#contested(step) !== undefined)) await takeTurn(client, this.#options.progress.migration);
+        if (command.steps.some((step) => this.#isContested(step))) await takeTurn(client, this.#options.progress.migration);
         for (const step of command.steps) await this.#step(client, step, false);
         break;
       case "commit":
@@ -189,7 +189,7 @@ class ApplySession {
       return;
     }
     const target = this.#target(step.rows.relation);
-    const ownership = this.#contested(step);
+    const ownership = contestedOwnership(step, (relation) => this.#options.ownershipOf?.(relation));
     if (ownership !== undefined) {
       await applyOwnedStep(this.#ownedRun(client, target), target, step, ownership);
       return;
@@ -221,10 +221,8 @@ class ApplySession {
     }
   }
 
-  /** How to tell whose the rows of a step are, where their keys do not. */
-  #contested(step: ApplyStep): Ownership | undefined {
-    const ownership = step.kind === "truncate" ? undefined : this.#options.ownershipOf?.(step.rows.relation);
-    return ownership?.keyTells === false ? ownership : undefined;
+  #isContested(step: ApplyStep): boolean {
+    return isContested(step, (relation) => this.#options.ownershipOf?.(relation));
   }
 
   async #truncateOwn(client: pg.Client, relation: PgoutputRelation): Promise<void> {

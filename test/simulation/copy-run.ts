@@ -27,9 +27,9 @@ export class CopyRun {
     world.note(() => `copy ${spec.name} at ${position} into shards ${missing.join(" ")}`);
     const split = (batch: CopiedRows, shard: number): CopiedRows => ({
       ...batch,
-      rows: batch.rows.filter(([, row]) => world.isAt(spec.oid, row, shard)),
+      rows: batch.rows.filter((row) => world.isAt(spec.oid, row, shard)),
     });
-    const batches = cut(spec.oid, [...state.get(spec.oid)!], position, world.settings.copyRows);
+    const batches = cut(spec.oid, [...state.get(spec.oid)!.values()], position, world.settings.copyRows);
     this.#subscription = run(() => from(batches), identity, parts.toShards(split, this.sessions.map((session) => session?.sink))).subscribe({
       complete: () => { this.state = "ended"; },
       error: (error: unknown) => {

@@ -2,6 +2,8 @@ import { rewriteUpserts } from "../../src/operators/rewrite-upserts.js";
 import { changesOfShard } from "../../src/operators/shard-changes.js";
 import { skipApplied } from "../../src/operators/skip-applied.js";
 import { ApplyTransaction } from "../../src/sinks/apply-transaction.js";
+import { ownedCommands } from "../../src/sinks/owned-commands.js";
+import { keptDuplicate } from "../../src/sinks/ownership.js";
 import { toShards } from "../../src/sinks/to-shards.js";
 import { StreamPacing, type StreamPacingOptions } from "../../src/sources/stream-pacing.js";
 
@@ -13,6 +15,8 @@ export interface Parts {
   readonly skipApplied: typeof skipApplied;
   readonly rewriteUpserts: typeof rewriteUpserts;
   readonly toShards: typeof toShards;
+  readonly ownedCommands: typeof ownedCommands;
+  readonly keptDuplicate: typeof keptDuplicate;
   /** Sessions that a former attempt left behind are ended before progress is read. */
   readonly fences: boolean;
   /** A commit is answered once it is on disk. */
@@ -25,6 +29,12 @@ export interface Parts {
   readonly completes: boolean;
   /** Where the shards are brought to a position, from the source as it was there. */
   readonly completesFromPosition: boolean;
+  /** Sessions of several source shards write to tables that they share one after the other. */
+  readonly takesTurns: boolean;
+  /** TRUNCATE removes the rows of the source shard that did it, and no others. */
+  readonly truncatesOwn: boolean;
+  /** Tables that are the same on every source shard are taken from one. */
+  readonly takesOnce: boolean;
 }
 
 export const REAL: Parts = {
@@ -34,10 +44,15 @@ export const REAL: Parts = {
   skipApplied,
   rewriteUpserts,
   toShards,
+  ownedCommands,
+  keptDuplicate,
   fences: true,
   commitsOnDisk: true,
   progressToDisk: true,
   slotFirst: true,
   completes: true,
   completesFromPosition: true,
+  takesTurns: true,
+  truncatesOwn: true,
+  takesOnce: true,
 };

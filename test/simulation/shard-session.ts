@@ -1,12 +1,18 @@
-import type { StepBatch } from "../../src/apply-step.js";
+import type { ApplyStep, StepBatch } from "../../src/apply-step.js";
 import type { Random } from "../../src/demo/random.js";
 import type { Batch, Receipt } from "../../src/flow.js";
 import type { Lsn } from "../../src/postgres/lsn.js";
+import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
+import { keyOnTwoShards } from "../../src/sinks/apply-owned-step.js";
+import type { OwnedAnswer } from "../../src/sinks/owned-commands.js";
+import { contestedOwnership, isContested, type RowOwnership } from "../../src/sinks/ownership.js";
 import type { ApplyCommand, ApplyTransaction, CommandAnswer } from "../../src/sinks/apply-transaction.js";
-import type { Row } from "../support/changes.js";
+import { keyOf, type Row } from "../support/changes.js";
 import type { State } from "../support/changes-history.js";
-import { type ShardTransaction, type SimulatedShard, UniqueViolation } from "./simulated-shard.js";
+import type { Parts } from "./parts.js";
+import { copyKey, type OwnedRun, type ShardTransaction, type SimulatedShard, UniqueViolation } from "./simulated-shard.js";
 import { SteppedSink, type Steps } from "./stepped-sink.js";
+import { ownerBytes, SPECS } from "./tables.js";
 
 /** A session's transaction on a shard, and a COMMIT that takes its time. */
 class ShardSession {
@@ -39,6 +45,7 @@ class ShardSession {
   /** What is open is rolled back; a COMMIT that was sent may still be carried out. */
   close(): void {
     if (this.#commitSent) this.#shard.adopt(this.#transaction!);
+    else this.#transaction?.rollback();
     this.#transaction = undefined;
     this.#commitSent = false;
   }
@@ -50,9 +57,49 @@ export interface SessionOptions {
   readonly commitsOnDisk: boolean;
 }
 
+export interface ApplySessionOptions extends SessionOptions {
+  readonly transaction: Pick<ApplyTransaction, "commandsOf">;
+  readonly lookup: (oid: number) => State;
+  readonly random: Random;
+  readonly parts: Parts;
+  /** Where several source shards bring rows of a relation: which are whose. */
+  readonly ownershipOf: (relation: PgoutputRelation) => RowOwnership | undefined;
+  readonly look: OwnedRun["look"];
+}
+
 /** `applyToShard`, its decisions being the real ones. */
-export function applySession(options: SessionOptions & { readonly transaction: Pick<ApplyTransaction, "commandsOf">; readonly lookup: (oid: number) => State; readonly random: Random }): SteppedSink<StepBatch> {
+export function applySession(options: ApplySessionOptions): SteppedSink<StepBatch> {
   const session = new ShardSession(options.shard, options.commitsOnDisk);
+  const { ownershipOf, parts } = options;
+  const contests = (steps: readonly ApplyStep[]): boolean => steps.some((step) => isContested(step, ownershipOf));
+
+  function* run(step: ApplyStep, assumeNew: boolean): Steps<void> {
+    if (step.kind === "truncate") {
+      const shared = step.relations.filter((relation) => ownershipOf(relation) !== undefined);
+      for (const relation of shared) yield* truncateOwn(relation, ownershipOf(relation)!);
+      const others = step.relations.filter((relation) => !shared.includes(relation));
+      if (others.length > 0) yield* session.transaction.run({ ...step, relations: others }, options.lookup, false);
+      return;
+    }
+    const ownership = contestedOwnership(step, ownershipOf);
+    if (ownership === undefined) {
+      yield* session.transaction.run(step, options.lookup, assumeNew);
+      return;
+    }
+    const commands = parts.ownedCommands(step, ownership);
+    let answer: OwnedAnswer;
+    for (;;) {
+      const next = commands.next(answer);
+      if (next.done === true) return;
+      if (next.value.kind === "wait") throw keyOnTwoShards(step.rows.relation, []);
+      answer = yield* session.transaction.perform(next.value, { column: ownership.column!.name, complete: (oid) => options.lookup(oid), look: options.look });
+    }
+  }
+
+  function* truncateOwn(relation: PgoutputRelation, { column, isOwn }: RowOwnership): Steps<void> {
+    yield;
+    yield* session.transaction.truncateOwn(relation, (row) => !parts.truncatesOwn || isOwn(column && ownerBytes(relation.oid, row, column.name)));
+  }
 
   function* perform(command: ApplyCommand): Steps<CommandAnswer> {
     yield;
@@ -60,7 +107,12 @@ export function applySession(options: SessionOptions & { readonly transaction: P
       case "apply":
         session.transaction.savepoint();
         try {
-          for (const group of command.groups) yield* together(group.map((step) => session.transaction.run(step, options.lookup, command.assumeNew)), options.random);
+          for (const group of command.groups) {
+            if (contests(group)) {
+              if (parts.takesTurns) yield* session.transaction.takeTurn();
+              for (const step of group) yield* run(step, command.assumeNew);
+            } else yield* together(group.map((step) => run(step, command.assumeNew)), options.random);
+          }
         } catch (error) {
           if (!(error instanceof UniqueViolation)) throw error;
           session.transaction.rollbackToSavepoint();
@@ -68,7 +120,8 @@ export function applySession(options: SessionOptions & { readonly transaction: P
         }
         break;
       case "apply-one-by-one":
-        for (const step of command.steps) yield* session.transaction.run(step, options.lookup, false);
+        if (parts.takesTurns && contests(command.steps)) yield* session.transaction.takeTurn();
+        for (const step of command.steps) yield* run(step, false);
         break;
       case "commit":
         session.transaction.writeApplied(options.source, command.applied);
@@ -109,7 +162,7 @@ function* together(all: readonly Steps<void>[], random: Random): Steps<void> {
 /** Some rows of a copy on their way to one shard; the last has `resume`, the snapshot's position. */
 export interface CopiedRows extends Batch<Lsn> {
   readonly oid: number;
-  readonly rows: readonly (readonly [string, Row])[];
+  readonly rows: readonly Row[];
 }
 
 /** `copyIntoShard`: all rows in one transaction with the snapshot's position. */
@@ -118,7 +171,7 @@ export function copySession(options: SessionOptions): SteppedSink<CopiedRows> {
   return new SteppedSink(
     function* (batch: CopiedRows): Steps<Receipt<Lsn>> {
       yield;
-      for (const [key, row] of batch.rows) session.transaction.insert(batch.oid, key, row);
+      for (const row of batch.rows) session.transaction.insert(batch.oid, copyKey(keyOf(SPECS.get(batch.oid)!, row), options.source), row);
       if (batch.resume === undefined) return { taken: batch.sequence };
       session.transaction.writeSnapshot(`${options.source}.${batch.oid}`, batch.resume);
       yield* session.commit(true);

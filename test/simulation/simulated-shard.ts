@@ -1,12 +1,17 @@
 import type { ApplyStep, RowSet } from "../../src/apply-step.js";
 import type { Random } from "../../src/demo/random.js";
 import type { Lsn } from "../../src/postgres/lsn.js";
-import { keyOf, type Row } from "../support/changes.js";
+import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
+import type { OwnedAnswer, OwnedCommand } from "../../src/sinks/owned-commands.js";
+import { keyOf, type Row, type TableSpec } from "../support/changes.js";
 import type { State } from "../support/changes-history.js";
 import { applyStep, complete, keyOfRow, type RowTable } from "../support/changes-model.js";
 import { TABLES } from "../support/changes-tables.js";
+import { Locks } from "./locks.js";
+import { rowSetOf } from "./row-set-of.js";
+import { keyName } from "./simulated-source.js";
 import type { Steps } from "./stepped-sink.js";
-import { SPECS, violatesUnique } from "./tables.js";
+import { ownerBytes, SPECS, violatesUnique } from "./tables.js";
 
 /** What is committed on a shard; also what a transaction changes. Progress is by source shard. */
 interface ShardData {
@@ -15,6 +20,20 @@ interface ShardData {
   readonly applied: Map<number, Lsn>;
   /** Snapshot positions of the tables copied, by `source.table`. */
   readonly snapshots: Map<string, Lsn>;
+  /** Tables that have their primary key. Before, the same key may come from several source shards; see `copyKey`. */
+  readonly keyed: Set<number>;
+}
+
+/** Names a copied row while its table has no primary key yet. */
+export function copyKey(key: string, source: number): string {
+  return `${key} of ${source}`;
+}
+
+/** What is to become of a copied row: the key that it came with, and under which it came. */
+export interface CopiedRow {
+  readonly name: string;
+  readonly key: string;
+  readonly row: Row;
 }
 
 /** A destination server: transactions see what is committed and their own writes, and leave all or nothing. */
@@ -24,16 +43,19 @@ export class SimulatedShard {
   readonly #onCommit: (shard: SimulatedShard) => void;
   /** The newest states of the source that rows were completed from, by `source.table`. */
   readonly completedFrom = new Map<string, Lsn>();
-  #data: ShardData = { tables: new Map(TABLES.map(({ oid }) => [oid, new Map<string, Row>()])), applied: new Map(), snapshots: new Map() };
+  #data: ShardData = { tables: new Map(TABLES.map(({ oid }) => [oid, new Map<string, Row>()])), applied: new Map(), snapshots: new Map(), keyed: new Set() };
   /** What is left after a crash, where some commits were not flushed yet. */
   #onDisk: ShardData | undefined;
   /** COMMITs that arrived from sessions which are gone; the server may still carry them out. */
   #orphans: ShardTransaction[] = [];
 
+  readonly locks: Locks<ShardTransaction>;
+
   constructor(number: number, random: Random, onCommit: (shard: SimulatedShard) => void) {
     this.number = number;
     this.#random = random;
     this.#onCommit = onCommit;
+    this.locks = new Locks(random);
   }
 
   get data(): ShardData {
@@ -45,7 +67,10 @@ export class SimulatedShard {
    * transaction that waits for their locks comes to the same.
    */
   fence(): void {
-    for (const orphan of this.#orphans.splice(0)) if (this.#random.integer(0, 1) === 1) orphan.commit();
+    for (const orphan of this.#orphans.splice(0)) {
+      if (this.#random.integer(0, 1) === 1) orphan.commit();
+      else orphan.rollback();
+    }
   }
 
   begin(): ShardTransaction {
@@ -55,6 +80,33 @@ export class SimulatedShard {
 
   committed(): void {
     this.#onCommit(this);
+  }
+
+  /** A table's rows as they were copied, by their keys. */
+  copied(oid: number): ReadonlyMap<string, readonly CopiedRow[]> {
+    const byKey = new Map<string, CopiedRow[]>();
+    for (const [name, row] of this.#data.tables.get(oid)!) {
+      const key = keyOf(SPECS.get(oid)!, row);
+      byKey.set(key, [...(byKey.get(key) ?? []), { name, key, row }]);
+    }
+    return byKey;
+  }
+
+  /** Builds a table's primary key. */
+  buildKey(oid: number): void {
+    const table = this.#data.tables.get(oid)!;
+    const rows = [...this.copied(oid)];
+    for (const [key, copies] of rows) if (copies.length > 1) throw new UniqueViolation(`table ${oid} has ${key} ${copies.length} times`);
+    table.clear();
+    for (const [key, copies] of rows) table.set(key, copies[0]!.row);
+    this.#data.keyed.add(oid);
+    this.flush();
+    this.committed();
+  }
+
+  removeCopies(oid: number, names: readonly string[]): void {
+    for (const name of names) this.#data.tables.get(oid)!.delete(name);
+    this.flush();
   }
 
   adopt(orphan: ShardTransaction): void {
@@ -82,7 +134,15 @@ export class SimulatedShard {
 }
 
 function copyOf(data: ShardData): ShardData {
-  return { tables: new Map([...data.tables].map(([oid, rows]) => [oid, new Map(rows)])), applied: new Map(data.applied), snapshots: new Map(data.snapshots) };
+  return { tables: new Map([...data.tables].map(([oid, rows]) => [oid, new Map(rows)])), applied: new Map(data.applied), snapshots: new Map(data.snapshots), keyed: new Set(data.keyed) };
+}
+
+/** How `applyToShard` runs steps on tables that several source shards have rows of. */
+export interface OwnedRun {
+  /** The column that tells whose a row is. */
+  readonly column: string;
+  readonly complete: (oid: number) => State;
+  readonly look: (spec: TableSpec, keys: readonly string[]) => Steps<OwnedAnswer>;
 }
 
 /** Raised where a row would have a unique value that another one has. */
@@ -138,6 +198,72 @@ export class ShardTransaction {
     return Array.from({ length: rows.count }, (_, row) => row).filter((row) => table.get(keyOfRow(spec, rows, row)) === undefined);
   }
 
+  /** What `applyOwnedStep` does for a command, but to wait. */
+  *perform(command: Exclude<OwnedCommand, { kind: "wait" }>, run: OwnedRun): Steps<OwnedAnswer> {
+    const { rows } = command;
+    const spec = SPECS.get(rows.relation.oid)!;
+    const table = this.#tables.get(spec.oid)!;
+    yield;
+    switch (command.kind) {
+      case "find": {
+        const owners = new Map<number, Buffer | undefined>();
+        for (let place = 0; place < rows.count; place++) {
+          const key = keyOfRow(spec, rows, place);
+          if (table.get(key) !== undefined) yield* this.#lock(spec.oid, key);
+          const row = table.get(key);
+          if (row !== undefined) owners.set(place, ownerBytes(spec.oid, row, run.column));
+        }
+        return owners;
+      }
+      case "look":
+        return yield* run.look(spec, command.places.map((place) => keyOfRow(spec, rows, place)));
+      case "complete":
+        return rowSetOf(rows.relation, command.places.flatMap((place) => {
+          const row = complete(spec, rows, place, () => run.complete(spec.oid));
+          return row === undefined ? [] : [row];
+        }));
+      case "insert":
+        for (let place = 0; place < rows.count; place++) {
+          const key = keyOfRow(spec, rows, place);
+          yield* this.#lock(spec.oid, key);
+          if (table.get(key) !== undefined) throw new UniqueViolation(`table ${spec.oid} has ${key} already`);
+        }
+        applyStep({ kind: "upsert", rows, before: "unknown" }, SPECS, this.#tables);
+        return undefined;
+      case "delete":
+        applyStep({ kind: "delete", rows }, SPECS, this.#tables);
+        return undefined;
+      case "replace":
+        applyStep({ kind: "upsert", rows, before: "unknown" }, SPECS, this.#tables);
+        return undefined;
+      case "change-key":
+        applyStep(command, SPECS, this.#tables);
+        return undefined;
+      case "update":
+        applyStep({ kind: "update", rows, columns: command.columns, arriving: false }, SPECS, this.#tables);
+        return undefined;
+    }
+  }
+
+  /** Removes the rows of one source shard from a table: what was there when it began, unless it changes while a lock is waited for. */
+  *truncateOwn({ oid }: PgoutputRelation, isOwn: (row: Row) => boolean): Steps<void> {
+    const table = this.#tables.get(oid)!;
+    for (const [key, row] of [...table.rows()]) {
+      if (!isOwn(row)) continue;
+      yield* this.#lock(oid, key);
+      if (table.get(key) === row) table.delete(key);
+    }
+  }
+
+  /** No other source shard's stream writes to tables that it shares with this one, until the transaction ends. */
+  *takeTurn(): Steps<void> {
+    yield* this.#shard.locks.take("turn", this, true);
+  }
+
+  *#lock(oid: number, key: string): Steps<void> {
+    yield* this.#shard.locks.take(keyName(oid, key), this, false);
+  }
+
   insert(oid: number, key: string, row: Row): void {
     const table = this.#tables.get(oid)!;
     if (table.get(key) !== undefined) throw new UniqueViolation(`table ${oid} has ${key} already`);
@@ -146,10 +272,16 @@ export class ShardTransaction {
 
   savepoint(): void {
     for (const table of this.#tables.values()) table.savepoint();
+    this.#shard.locks.savepoint(this);
   }
 
   rollbackToSavepoint(): void {
     for (const table of this.#tables.values()) table.rollbackToSavepoint();
+    this.#shard.locks.releaseToSavepoint(this);
+  }
+
+  rollback(): void {
+    this.#shard.locks.release(this);
   }
 
   writeApplied(source: number, applied: Lsn): void {
@@ -165,6 +297,7 @@ export class ShardTransaction {
     for (const table of this.#tables.values()) table.writeThrough();
     for (const [source, applied] of this.#applied) data.applied.set(source, applied);
     for (const [table, snapshot] of this.#snapshots) data.snapshots.set(table, snapshot);
+    this.#shard.locks.release(this);
     this.#shard.committed();
   }
 }
@@ -188,7 +321,7 @@ class OverlayTable implements RowTable {
   }
 
   set(key: string, row: Row): void {
-    if (violatesUnique(this.#oid, key, row, this.#rows())) throw new UniqueViolation(`table ${this.#oid} has a row with the unique value of ${key}`);
+    if (violatesUnique(this.#oid, key, row, this.rows())) throw new UniqueViolation(`table ${this.#oid} has a row with the unique value of ${key}`);
     this.#writes.set(key, row);
   }
 
@@ -218,7 +351,7 @@ class OverlayTable implements RowTable {
     }
   }
 
-  *#rows(): Generator<readonly [string, Row]> {
+  *rows(): Generator<readonly [string, Row]> {
     if (!this.#cleared) for (const [key, row] of this.#committed) if (!this.#writes.has(key)) yield [key, row];
     for (const [key, row] of this.#writes) if (row !== undefined) yield [key, row];
   }

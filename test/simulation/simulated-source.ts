@@ -19,6 +19,11 @@ interface LoggedTransaction {
 const EMPTY: State = new Map(TABLES.map(({ oid }) => [oid, new Map()]));
 const RELATIONS = new Map(TABLES.map((table) => [table.oid, xlogData(relationOf(table))]));
 
+/** Names a row of a table. */
+export function keyName(oid: number, key: string): string {
+  return `${oid} ${key}`;
+}
+
 /**
  * A source server: its tables, its WAL of committed transactions, and one logical slot. What the slot has confirmed is
  * thrown away: at once, or, where `forgetsAtOnce` is false, at the next checkpoint, up to when a crash takes the slot back
@@ -27,18 +32,26 @@ const RELATIONS = new Map(TABLES.map((table) => [table.oid, xlogData(relationOf(
 export class SimulatedSource {
   readonly tables = new Map<number, Map<string, Row>>(TABLES.map(({ oid }) => [oid, new Map()]));
   readonly forgetsAtOnce: boolean;
+  readonly number: number;
+  /** Every key that a row ever had, also within a transaction; see `keyName`. */
+  readonly #keys = new Set<string>();
+  /** Counts the server's lives. */
+  life = 0;
   readonly #random: Random;
-  #position: Lsn = 1000n;
+  #position: Lsn;
   #log: LoggedTransaction[] = [];
   /** What the tables held after each transaction, tables that did not change shared. */
-  readonly #history: { readonly commitLsn: Lsn; readonly after: State }[] = [];
+  readonly #history: { readonly commitLsn: Lsn; readonly after: State; readonly puts: ReadonlySet<string> }[] = [];
   #confirmed: Lsn | undefined;
   #kept: Lsn = 0n;
   #transactions = 0;
 
-  constructor(random: Random, forgetsAtOnce: boolean) {
+  constructor(number: number, random: Random, forgetsAtOnce: boolean) {
+    this.number = number;
     this.#random = random;
     this.forgetsAtOnce = forgetsAtOnce;
+    // Each server counts for itself.
+    this.#position = 1000n * BigInt(random.integer(1, number + 1));
   }
 
   /** End of the WAL: everything committed so far lies before it. */
@@ -61,15 +74,36 @@ export class SimulatedSource {
     return this.#history.findLast(({ commitLsn }) => commitLsn < position)?.after ?? EMPTY;
   }
 
-  /** A commit record may begin right where the one before ended. */
-  commit(changes: readonly LoggedChange[]): Lsn {
+  /** Whether a row ever had this key. */
+  everHad(oid: number, key: string): boolean {
+    return this.#keys.has(keyName(oid, key));
+  }
+
+  /** Whether a row has this key at a position; whether after each transaction since, or at any moment. */
+  keySince(oid: number, key: string, position: Lsn): { readonly then: boolean; readonly always: boolean; readonly ever: boolean } {
+    const then = this.stateAt(position).get(oid)!.has(key);
+    const since = this.#history.filter(({ commitLsn }) => commitLsn >= position);
+    return {
+      then,
+      always: then && since.every(({ after }) => after.get(oid)!.has(key)),
+      ever: then || since.some(({ after, puts }) => puts.has(keyName(oid, key)) || after.get(oid)!.has(key)),
+    };
+  }
+
+  /**
+   * A commit record may begin right where the one before ended.
+   *
+   * @param puts the keys of rows that were put in, by `keyName`
+   */
+  commit(changes: readonly LoggedChange[], puts: ReadonlySet<string>): Lsn {
     const commitLsn = this.#position + BigInt(this.#random.integer(0, 1) * this.#random.integer(1, 50));
     const endLsn = commitLsn + BigInt(this.#random.integer(1, 30));
     this.#position = endLsn;
     this.#transactions++;
     const after = new Map(this.snapshot().state);
     for (const { tables } of changes) for (const { oid } of tables) after.set(oid, new Map(this.tables.get(oid)));
-    this.#history.push({ commitLsn, after });
+    for (const key of puts) this.#keys.add(key);
+    this.#history.push({ commitLsn, after, puts });
     const begin = xlogData({ kind: "begin", finalLsn: commitLsn, commitTime: 0n, xid: this.#transactions });
     const commit = xlogData({ kind: "commit", commitLsn, endLsn, commitTime: 0n });
     const transaction = { commitLsn, endLsn, changes: [{ tables: [], payload: begin }, ...changes, { tables: [], payload: commit }] };
@@ -103,6 +137,7 @@ export class SimulatedSource {
   }
 
   crash(): void {
+    this.life++;
     if (this.#confirmed !== undefined) this.#confirmed = this.#kept;
   }
 

@@ -1,12 +1,13 @@
 import { type Random, seededRandom } from "../../src/demo/random.js";
 import { TABLES } from "../support/changes-tables.js";
 import { SimulationFailure } from "./failure.js";
+import { MovingRows } from "./moving-rows.js";
 import { type Parts, REAL } from "./parts.js";
 import { SimulatedProcess } from "./simulated-process.js";
 import { SimulatedShard } from "./simulated-shard.js";
 import { SimulatedSource } from "./simulated-source.js";
-import { checkCommit, checkShards, placement, union, type World } from "./world.js";
-import { writeTransaction } from "./write-transaction.js";
+import { checkCommit, checkShards, placement, presentOf, type World } from "./world.js";
+import { type Application, finishMoving, writeTransaction } from "./write-transaction.js";
 
 /** Something that may happen next; `attempt` is false where it cannot now. */
 interface Event {
@@ -26,9 +27,10 @@ export function simulate(seed: number, parts: Parts = REAL, trace?: string[]): v
   new Simulation(seed, parts, trace).run();
 }
 
-/** Everything goes by the list of source shards, each with its slot, copies, stream and progress; today there is one. */
+/** One to three source shards, each with its slot, copies, stream and progress. */
 class Simulation {
   readonly #world: World;
+  readonly #application: Application;
   readonly #random: Random;
   #process: SimulatedProcess | undefined;
   #transactions: number;
@@ -42,17 +44,19 @@ class Simulation {
     this.#troubles = random.integer(0, 1) * random.integer(1, 8);
     this.#verifications = random.integer(0, 2);
     const shards = random.integer(1, 4);
+    const sources = random.pick([1, 1, 2, 2, 3]);
     const world: World = {
       random,
       parts,
       settings: { windowBytes: random.pick([100, 1000, 100_000]), batchBytes: random.pick([100, 300, 1000, 100_000]), parallelCopies: random.integer(1, 3), copyRows: random.integer(1, 4) },
       tables: someOf(random, TABLES),
-      sources: [new SimulatedSource(random, random.integer(0, 2) > 0)],
+      sources: Array.from({ length: sources }, (_, number) => new SimulatedSource(number, random, random.integer(0, 2) > 0)),
       shards: Array.from({ length: shards }, (_, number) => new SimulatedShard(number, random, (shard) => { checkCommit(world, shard); })),
       isAt: placement(shards),
       note: (words) => trace?.push(words()),
     };
     this.#world = world;
+    this.#application = { sources: world.sources, tables: world.tables, random, moving: new MovingRows() };
   }
 
   run(): void {
@@ -60,10 +64,10 @@ class Simulation {
     const events = this.#events();
     let settling = 0;
     while (!this.#settled()) {
-      if (this.#transactions === 0 && this.#troubles === 0 && ++settling > SETTLING_STEPS) throw new SimulationFailure("stall", this.#standing());
+      if (this.#written && this.#troubles === 0 && ++settling > SETTLING_STEPS) throw new SimulationFailure("stall", this.#standing());
       this.#happen(events);
     }
-    checkShards(this.#world, union(this.#world, this.#world.sources.map(({ tables }) => tables)), "at the end");
+    checkShards(this.#world, this.#world.sources.map(presentOf), "at the end");
   }
 
   /** One event that can happen now, by the weights. */
@@ -112,11 +116,20 @@ class Simulation {
   }
 
   #write(): boolean {
-    if (this.#transactions === 0) return false;
-    this.#transactions--;
-    const words = writeTransaction(this.#random.pick(this.#world.sources), this.#world.tables, this.#random);
+    if (this.#written) return false;
+    const words = this.#transactions > 0 ? writeTransaction(this.#random.pick(this.#world.sources), this.#application) : finishMoving(this.#world.sources[this.#unfinished!]!, this.#application);
+    if (this.#transactions > 0) this.#transactions--;
     if (words !== undefined) this.#world.note(() => words);
     return true;
+  }
+
+  /** The sources write nothing more. */
+  get #written(): boolean {
+    return this.#transactions === 0 && this.#unfinished === undefined;
+  }
+
+  get #unfinished(): number | undefined {
+    return this.#application.moving.unfinishedAt(this.#world.sources);
   }
 
   #writeElsewhere(): boolean {
@@ -136,8 +149,7 @@ class Simulation {
 
   #step(shard: number): boolean {
     const ready: { step(): void }[] = [];
-    for (const { sessions } of this.#process?.copies ?? []) if (sessions[shard]?.ready === true) ready.push(sessions[shard]);
-    for (const { sessions } of this.#process?.streams ?? []) if (sessions[shard]?.ready === true) ready.push(sessions[shard]);
+    for (const { sessions } of this.#process?.running ?? []) if (sessions[shard]?.ready === true) ready.push(sessions[shard]);
     if (ready.length === 0) return false;
     this.#random.pick(ready).step();
     return true;
@@ -146,7 +158,7 @@ class Simulation {
   #feedback(source: number): boolean {
     const before = this.#world.sources[source]!.confirmed;
     if (this.#process?.streams[source]?.connection.feedback() !== true || this.#world.sources[source]!.confirmed === before) return false;
-    this.#world.note(() => `confirmed ${this.#world.sources[source]!.confirmed}`);
+    this.#world.note(() => `confirmed ${this.#world.sources.length === 1 ? "" : `by source ${source} `}${this.#world.sources[source]!.confirmed}`);
     return true;
   }
 
@@ -181,13 +193,13 @@ class Simulation {
         this.#world.shards[shard]!.crash();
         break;
       case 7:
-        this.#world.note(() => "the replication stream breaks");
-        for (const { connection } of this.#process.streams) connection.fail();
+        this.#world.note(() => `the replication stream of source ${source} breaks`);
+        this.#process.streams[source]?.connection.fail();
         break;
       case 8:
-        this.#world.note(() => "the source crashes");
-        this.#process.sourceCrashed(source);
+        this.#world.note(() => `source ${source} crashes`);
         this.#world.sources[source]!.crash();
+        this.#process.sourceCrashed(source);
         break;
     }
     return true;
@@ -195,7 +207,7 @@ class Simulation {
 
   /** Nothing more comes, and the slots are acknowledged up to the end of the WAL. */
   #settled(): boolean {
-    return this.#transactions === 0 && this.#troubles === 0 && this.#process?.streaming === true && this.#world.sources.every(({ confirmed, position }) => confirmed !== undefined && confirmed >= position);
+    return this.#written && this.#troubles === 0 && this.#process?.streaming === true && this.#world.sources.every(({ confirmed, position }) => confirmed !== undefined && confirmed >= position);
   }
 
   #standing(): string {

@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from "rxjs";
+import { isRetryable } from "../../src/postgres/server-errors.js";
 import type { Batch, Receipt, Sink } from "../../src/flow.js";
 import type { Lsn } from "../../src/postgres/lsn.js";
 
@@ -51,7 +52,14 @@ export class SteppedSink<B extends Batch<Lsn>> {
       }
       this.#current = this.#work(batch, this.#queue.length > 0);
     }
-    const next = this.#current.next();
+    let next: IteratorResult<void, Receipt<Lsn>>;
+    try {
+      next = this.#current.next();
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      subscriber.error(error);
+      return;
+    }
     if (next.done !== true) return;
     this.#current = undefined;
     subscriber.next(next.value);
@@ -63,4 +71,6 @@ export class SteppedSink<B extends Batch<Lsn>> {
   }
 }
 
-export class ConnectionLost extends Error {}
+export class ConnectionLost extends Error {
+  readonly code = "ECONNRESET";
+}
