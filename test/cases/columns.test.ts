@@ -126,9 +126,10 @@ describe.each(servers)("case 6: columns, on PostgreSQL $version", ({ version, op
       },
     });
     // What the shards have by themselves is as a row put in there would have it.
-    for (const rows of await onShards(scene, "SELECT count(*) FILTER (WHERE arrived IS NULL OR doubled IS DISTINCT FROM price * 2 OR mark IS NOT NULL OR serial IS NULL) AS wrong, count(*) > 0 AS some FROM reordered")) {
-      expect(rows).toEqual([{ wrong: "0", some: true }]);
-    }
+    const found = (await onShards(scene, "SELECT count(*) FILTER (WHERE arrived IS NULL OR doubled IS DISTINCT FROM price * 2 OR mark IS NOT NULL OR serial IS NULL) AS wrong, count(*) > 0 AS some FROM reordered")).flat();
+    expect(found.map(({ wrong }) => wrong)).toEqual(found.map(() => "0"));
+    // The writer also deletes: a shard may have none left, but not all of them.
+    expect(found.map(({ some }) => some)).toContain(true);
     for (const rows of await onShards(scene, "SELECT DISTINCT extra FROM joined")) expect(rows).toEqual([{ extra: "of the shard" }]);
   });
 
