@@ -181,6 +181,7 @@ class Idle extends Command {
   }
 
   protected override async perform(_: Model, world: World): Promise<void> {
+    await world.supervisor.streams();
     await world.arrival();
   }
 
@@ -234,8 +235,9 @@ class WriteWhileLocked extends Command {
     const shard = world.shards[this.shard % world.shards.length]!;
     const { name } = world.shape.tables[this.table % world.shape.tables.length]!;
     const blocker = await shard.cluster.connect(shard.database);
-    await blocker.query(`BEGIN; LOCK TABLE ${name} IN EXCLUSIVE MODE`);
     try {
+      const { rows } = await blocker.query<{ exists: boolean }>("SELECT to_regclass($1) IS NOT NULL AS exists", [name]);
+      await blocker.query(`BEGIN; ${rows[0]!.exists ? `LOCK TABLE ${name} IN EXCLUSIVE MODE` : ""}`);
       await writeEach(this.changes, model, world);
       const blocked = model.running && (await reachedWithin(A_WHILE_MILLISECONDS, () => world.isBlocked(shard)));
       if (this.ended && blocked) await world.disconnect(shard);
@@ -264,7 +266,7 @@ class AddColumn extends Command {
     const state = model.rows.tables[this.table % model.rows.tables.length]!;
     const column = `added_${++model.added}`;
     if (model.running) await world.supervisor.stop();
-    await world.define(`ALTER TABLE ${state.table.name} ADD COLUMN ${column} text${this.hasDefault ? ` DEFAULT 'default ${model.added}'` : ""}`);
+    await world.addColumn(state.table.name, `${column} text${this.hasDefault ? ` DEFAULT 'default ${model.added}'` : ""}`);
     state.texts.push(column);
     if (model.running) world.supervisor.start();
   }

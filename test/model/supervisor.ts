@@ -45,6 +45,10 @@ export class Supervisor {
     this.#loop = undefined;
   }
 
+  async streams(): Promise<void> {
+    await this.hear(Number.POSITIVE_INFINITY);
+  }
+
   /** Waits until the run has told so much more, or streams. */
   async hear(events: number): Promise<void> {
     const enough = this.#events + events;

@@ -20,9 +20,9 @@ export interface WorldShape {
   readonly tables: readonly ModelTable[];
   /** Runs are processes of their own, which can be killed. */
   readonly processes: boolean;
+  /** The tables are made on the shards by the pipeline, their keys after their rows; else they are there before. */
+  readonly syncsSchema: boolean;
 }
-
-const COPY: Stage = { type: "copy" };
 
 /** A source and shards of one seed, each a database, with a run of the pipeline in the background. */
 export class World {
@@ -43,7 +43,7 @@ export class World {
     this.#writers = parts.writers;
     this.#admin = parts.admin;
     this.#directory = mkdtempSync(path.join(tmpdir(), "pg-reshard-model-"));
-    const pipeline = this.#pipeline([COPY, { type: "replicate", until: "stopped" }]);
+    const pipeline = this.#pipeline({ type: "replicate", until: "stopped" });
     const file = path.join(this.#directory, "pipeline.toml");
     if (this.shape.processes) writeFileSync(file, pipelineToml(pipeline));
     this.supervisor = new Supervisor((onEvent) => (this.shape.processes ? launchProcess(file, onEvent) : launchHere(pipeline, onEvent)), (line) => { this.note(line); });
@@ -56,7 +56,7 @@ export class World {
       for (const { database } of places) {
         await admin.query(`CREATE DATABASE ${database}`);
         const client = await cluster.connect(database);
-        await client.query(shape.tables.map((table) => definitionOf(table, role)).join("; "));
+        if (role === "source" || !shape.syncsSchema) await client.query(shape.tables.map((table) => definitionOf(table, role)).join("; "));
         if (role === "source") await client.query("CREATE PUBLICATION p FOR ALL TABLES");
         await client.end();
       }
@@ -83,13 +83,14 @@ export class World {
     for (const source of order) await this.#writers[source]!.query(text);
   }
 
-  async define(statement: string): Promise<void> {
+  /** Adds a column to the shards that have the table, then to the source. */
+  async addColumn(table: string, column: string): Promise<void> {
     for (const { cluster, database } of this.shards) {
       const client = await cluster.connect(database);
-      await client.query(statement);
+      await client.query(`ALTER TABLE IF EXISTS ${table} ADD COLUMN ${column}`);
       await client.end();
     }
-    await this.everywhere(statement);
+    await this.everywhere(`ALTER TABLE ${table} ADD COLUMN ${column}`);
   }
 
   /** Ends our sessions with a database, as an administrator would. */
@@ -129,7 +130,7 @@ export class World {
 
   /** Runs the pipeline to its end, with nobody writing, and compares. */
   async settle(): Promise<void> {
-    const run = await runToEnd(this.#pipeline([COPY, { type: "replicate", until: "caught-up" }, { type: "verify" }]));
+    const run = await runToEnd(this.#pipeline({ type: "replicate", until: "caught-up" }, { type: "verify" }));
     const found = await this.differences();
     const wrong = run.verdicts.filter(({ equal, misplaced }) => !equal || misplaced > 0);
     if (found.length > 0) throw new Error(`source and shards differ${run.sound ? ", though verify finds them equal" : ""}:\n${found.join("\n")}`);
@@ -138,7 +139,7 @@ export class World {
 
   async remove(): Promise<void> {
     await this.supervisor.stop().catch(() => undefined);
-    await finishMigration({ pipeline: this.#pipeline([COPY]), dropProgress: true }).catch(() => undefined);
+    await finishMigration({ pipeline: this.#pipeline(), dropProgress: true }).catch(() => undefined);
     await Promise.all(this.#writers.map((client) => client.end()));
     for (const { database } of this.sources) await this.#admin.query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1 AND NOT active", [database]);
     for (const { database } of [...this.sources, ...this.shards]) await this.#admin.query(`DROP DATABASE ${database} WITH (FORCE)`);
@@ -146,8 +147,11 @@ export class World {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  #pipeline(stages: readonly Stage[]): Pipeline {
+  /** The stages behind the copy's are given. */
+  #pipeline(...then: readonly Stage[]): Pipeline {
     const rules = rulesOf(this.shape.tables);
+    const copy: readonly Stage[] = this.shape.syncsSchema ? [{ type: "schema_sync", phase: "pre" }, { type: "copy" }, { type: "schema_sync", phase: "post" }] : [{ type: "copy" }];
+    const stages = [...copy, ...then];
     return makePipeline({
       from: this.sources.map((place) => addressOf(place)), fromSharding: rules, to: this.shards.map((place) => addressOf(place)), publication: "p", sharding: rules, stages,
     });
