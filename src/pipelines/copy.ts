@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { from, identity, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
 import { ReshardError } from "../errors.js";
 import { run } from "../flow.js";
@@ -65,6 +66,8 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   // One failure stops the others, and is thrown once they have: none may go on behind the run's back.
   const failure = new AbortController();
   const stoppable = { ...migration, signal: AbortSignal.any([migration.signal, failure.signal]) };
+  // Every table under way listens; Node would take so many for a leak.
+  setMaxListeners(0, stoppable.signal);
   const left = new Map<string, number>();
   for (const { table } of pieces) left.set(tableId(table), (left.get(tableId(table)) ?? 0) + 1);
   const copyOrStop = async (piece: Piece, servers: CopyServers): Promise<void> => {
