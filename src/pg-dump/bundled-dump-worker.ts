@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { pgDump } from "@electric-sql/pglite-tools/pg_dump";
+import { awaitReply } from "./await-reply.js";
 import { FrontendMessages } from "./frontend-messages.js";
 
 export interface DumpWorkerData {
@@ -27,7 +28,7 @@ function tell(message: WorkerMessage): void {
 function roundTrip(bytes: Uint8Array): Uint8Array {
   Atomics.store(wakeUp, 0, 0);
   tell({ type: "request", bytes });
-  Atomics.wait(wakeUp, 0, 0);
+  awaitReply(wakeUp);
   return (receiveMessageOnPort(replies) as { message: Uint8Array }).message;
 }
 
