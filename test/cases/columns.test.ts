@@ -51,7 +51,7 @@ describe.each(servers)("case 6: columns, on PostgreSQL $version", ({ version, op
             INSERT INTO ${name} (id, owner, body) VALUES (${1000 + round}, ${round}, ${large(`${round}`)});
             UPDATE ${name} SET price = price + 1 WHERE id % 20 = ${round % 20}; UPDATE ${name} SET owner = owner + 1 WHERE id % 20 = ${(round + 5) % 20};
             UPDATE ${name} SET id = id + 10000, owner = owner + 1 WHERE id % 20 = ${(round + 10) % 20}; UPDATE ${name} SET body = NULL WHERE id % 20 = ${(round + 15) % 20};
-            DELETE FROM ${name} WHERE id % 1000 = ${round - 4}`);
+            DELETE FROM ${name} WHERE id % 10000 = ${960 + round}`);
         }
       },
     });
@@ -81,7 +81,7 @@ describe.each(servers)("case 6: columns, on PostgreSQL $version", ({ version, op
             INSERT INTO ${name} (owner, body) VALUES (${round}, ${large(`${round}`)});
             INSERT INTO ${name} (id, owner, body, note) OVERRIDING SYSTEM VALUE VALUES (${1_000_000 + round}, ${round}, ${large(`-${round}`)}, NULL);
             UPDATE ${name} SET note = 'round ${round}' WHERE id % 20 = ${round % 20}; UPDATE ${name} SET owner = owner + 1 WHERE id % 20 = ${(round + 3) % 20};
-            ${key}; ${serial}; DELETE FROM ${name} WHERE id % 1000 = ${round - 4} OR owner = ${round - 8}`);
+            ${key}; ${serial}; DELETE FROM ${name} WHERE id = ${1_000_000 + round - 40} OR owner = ${round - 40}`);
         }
       },
     });
@@ -120,7 +120,7 @@ describe.each(servers)("case 6: columns, on PostgreSQL $version", ({ version, op
             INSERT INTO ${name} (id, owner, body) VALUES (${1000 + round}, ${round}, ${large(`${round}`)});
             UPDATE ${name} SET price = price + 1 WHERE id % 20 = ${round % 20}; UPDATE ${name} SET owner = owner + 1 WHERE id % 20 = ${(round + 5) % 20};
             UPDATE ${name} SET id = id + 10000, owner = owner + 1 WHERE id % 20 = ${(round + 10) % 20}; UPDATE ${name} SET body = NULL, note = 'n' WHERE id % 20 = ${(round + 15) % 20};
-            DELETE FROM ${name} WHERE id % 1000 = ${round - 4}`);
+            DELETE FROM ${name} WHERE id % 10000 = ${960 + round}`);
         }
         await client.query(`INSERT INTO joined VALUES (${round}, ${1000 + round}); UPDATE joined SET owner = owner + 1 WHERE a % 20 = ${round % 20}; UPDATE joined SET a = -a WHERE owner % 20 = ${round % 20}`);
       },
@@ -173,7 +173,7 @@ describe("case 6: generated columns that the publication sends", () => {
             INSERT INTO ${name} (${key}, owner, body) VALUES (${1000 + round}, ${round}, ${large(`${round}`)});
             UPDATE ${name} SET owner = owner + 1 WHERE ${key} % 20 = ${(round + 5) % 20}; UPDATE ${name} SET ${key} = ${key} + 10000 WHERE ${key} % 20 = ${(round + 8) % 20};
             UPDATE ${name} SET ${key} = ${key} + 10000, owner = owner + 1 WHERE ${key} % 20 = ${(round + 10) % 20}; UPDATE ${name} SET body = NULL WHERE ${key} % 20 = ${(round + 15) % 20};
-            DELETE FROM ${name} WHERE ${key} % 1000 = ${round - 4}`);
+            DELETE FROM ${name} WHERE ${key} % 10000 = ${960 + round}`);
         }
       },
     });

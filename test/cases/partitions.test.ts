@@ -75,18 +75,18 @@ function changes(round: number): string[] {
       `UPDATE ${name} SET body = ${large(`-${round}`)} WHERE ${rows(9)}`,
       `UPDATE ${name} SET id = id + 100000, at = ${at(round)} WHERE ${rows(12)}`,
       `UPDATE ${name} SET at = at WHERE ${rows(13)}`,
-      `DELETE FROM ${name} WHERE ${rows(15)}`,
+      `DELETE FROM ${name} WHERE id % 100000 = ${960 + round}`,
     ]),
     ...HEIRS.flatMap((name) => [
       `INSERT INTO ${name} (id, owner, body, kind) VALUES (${1000 + round}, ${round * name.length}, ${large(`${round}`)}, '${name}')`,
       `UPDATE ONLY ${name} SET owner = owner + 1 WHERE ${rows(0)}`,
       `UPDATE ONLY ${name} SET id = id + 100000, owner = owner + 1 WHERE ${rows(3)}`,
-      `DELETE FROM ONLY ${name} WHERE ${rows(6)}`,
+      `DELETE FROM ONLY ${name} WHERE id % 100000 = ${960 + round}`,
     ]),
     // Reaches into the children too.
     `UPDATE animals SET kind = 'round ${round}' WHERE ${rows(9)}`,
-    `DELETE FROM animals WHERE ${rows(11)}`,
-    `INSERT INTO codes VALUES (${1000 + round}, ${kind(round)}, ${large(`${round}`)}); UPDATE codes SET kind = ${kind(round)} || kind WHERE ${rows(0)}; DELETE FROM codes WHERE ${rows(7)}`,
+    `DELETE FROM animals WHERE id % 100000 = ${970 + round}`,
+    `INSERT INTO codes VALUES (${1000 + round}, ${kind(round)}, ${large(`${round}`)}); UPDATE codes SET kind = ${kind(round)} || kind WHERE ${rows(0)}; DELETE FROM codes WHERE id = ${960 + round}`,
   ];
 }
 

@@ -39,15 +39,17 @@ describe.each(servers)("case 8: publications, on PostgreSQL $version", ({ versio
           INSERT INTO items VALUES ('secret', ${1000 + round}, ${round}, 'hidden', ${large(`${round}`)});
           UPDATE items SET price = price + 1, secret = 'new' WHERE id % 20 = ${round % 20}; UPDATE items SET owner = owner + 1 WHERE id % 20 = ${(round + 4) % 20};
           UPDATE items SET hidden = ${large(`-${round}`)} WHERE id % 20 = ${(round + 6) % 20}; UPDATE items SET body = hidden, hidden = body WHERE id % 20 = ${(round + 8) % 20};
-          UPDATE items SET id = id + 10000, owner = owner + 1 WHERE id % 20 = ${(round + 10) % 20}; DELETE FROM items WHERE id % 20 = ${(round + 15) % 20};
+          UPDATE items SET id = id + 10000, owner = owner + 1 WHERE id % 20 = ${(round + 10) % 20}; DELETE FROM items WHERE id % 10000 = ${960 + round};
           UPDATE links SET secret = 'new' WHERE a % 20 = ${round % 20}; UPDATE links SET owner = owner + 1 WHERE a % 20 = ${(round + 1) % 20}; INSERT INTO links VALUES (${1000 + round}, 'secret', ${round});
           UPDATE whole SET owner = owner + 1 WHERE id % 20 = ${round % 20}`);
       },
     });
     for (const { database } of scene.shards) {
       const shard = await cluster.connect(database);
-      const { rows } = await shard.query("SELECT DISTINCT secret, hidden, late FROM items UNION SELECT DISTINCT secret, NULL, NULL::timestamptz FROM links ORDER BY 1");
-      expect(rows).toEqual([{ secret: "unknown", hidden: null, late: null }, { secret: null, hidden: null, late: null }]);
+      // What is not sent is as in a row that the shard makes itself.
+      const items = await shard.query("SELECT count(*) > 0 AS some, count(*) FILTER (WHERE secret IS DISTINCT FROM 'unknown' OR hidden IS NOT NULL OR late IS NOT NULL) AS wrong FROM items");
+      const links = await shard.query("SELECT count(*) > 0 AS some, count(secret) AS wrong FROM links");
+      expect([items.rows, links.rows]).toEqual([[{ some: true, wrong: "0" }], [{ some: true, wrong: "0" }]]);
       await shard.end();
     }
   });
@@ -143,7 +145,7 @@ describe.each(servers)("case 8: publications, on PostgreSQL $version", ({ versio
     const run = await move(scene, {
       async write(client, round) {
         for (const name of ["sales.orders", "sales.lines", '"Old Data".orders', "public.orders", "public.unpublished", "private.orders"]) {
-          await client.query(`INSERT INTO ${name} VALUES (${1000 + round}, ${round}); UPDATE ${name} SET owner = owner + 1 WHERE id % 20 = ${round % 20}; DELETE FROM ${name} WHERE id % 20 = ${(round + 7) % 20}`);
+          await client.query(`INSERT INTO ${name} VALUES (${1000 + round}, ${round}); UPDATE ${name} SET owner = owner + 1 WHERE id % 20 = ${round % 20}; DELETE FROM ${name} WHERE id = ${960 + round} OR id = ${round % 20}`);
         }
         await client.query(`INSERT INTO sales.parts VALUES (${1000 + round}, ${round}); UPDATE sales.parts SET id = -id, owner = owner + 1 WHERE id % 20 = ${round % 20}`);
       },
