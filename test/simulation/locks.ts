@@ -35,7 +35,7 @@ export class Locks<Holder extends object> {
   }
 
   savepoint(holder: Holder): void {
-    this.#kept.set(holder, new Set(this.#heldBy(holder)));
+    if (this.#holders.size > 0) this.#kept.set(holder, new Set(this.#heldBy(holder)));
   }
 
   releaseToSavepoint(holder: Holder): void {
@@ -43,6 +43,7 @@ export class Locks<Holder extends object> {
   }
 
   release(holder: Holder): void {
+    if (this.#holders.size === 0 && this.#waiting.size === 0) return;
     for (const name of this.#heldBy(holder)) this.#holders.delete(name);
     this.#waiting.delete(holder);
     this.#kept.delete(holder);

@@ -6,6 +6,8 @@ import type { CopyDataFrames } from "../../src/postgres/copy-data-reader.js";
 import { type Lsn, maxLsn } from "../../src/postgres/lsn.js";
 import { EVERY_SHARD } from "../../src/sharding/table-route.js";
 import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "../../src/sinks/apply-transaction.js";
+import type { OwnedAnswer, OwnedCommand } from "../../src/sinks/owned-commands.js";
+import type { Whereabouts } from "../../src/sinks/ownership.js";
 import { StreamPacing } from "../../src/sources/stream-pacing.js";
 import type { FoundFailure } from "./failure-of.js";
 import { type Parts, REAL } from "./parts.js";
@@ -50,6 +52,22 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   // Rows that move.
   "deletes a moved row elsewhere only where its key changed": { found: ["data"], within: MANY, parts: but({ changesOfShard: deletesOnKeyChange }) },
   "does not complete rows that come from other shards": { found: ["data"], within: MANY, parts: but({ completes: false }) },
+
+  // Rows of several source shards.
+  "deletes without looking whose the row is": { found: ["data"], within: MANY, parts: but({ ownedCommands: (step, ownership) => REAL.ownedCommands(step, step.kind === "delete" ? { isOwn: () => true } : ownership) }) },
+  "puts over what another source shard has": { found: ["data"], within: MANY, parts: but({ ownedCommands: (step, ownership) => REAL.ownedCommands(step, step.kind === "upsert" ? { isOwn: () => true } : ownership) }) },
+  "deletes what another source shard has": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => ({ ...seen, elsewhere: false }), of: "delete" }) }) },
+  "takes a row that is on both source shards": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here && seen.elsewhere ? { here: true, elsewhere: false } : seen) }) }) },
+  "leaves a row that is on both source shards": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here && seen.elsewhere ? { here: false, elsewhere: true } : seen) }) }) },
+  "leaves a row that is here only": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here && !seen.elsewhere ? { here: false, elsewhere: true } : seen) }) }) },
+  "takes a row that is elsewhere only": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => ({ ...seen, elsewhere: seen.here && seen.elsewhere }) }) }) },
+  "waits for a row that is on neither": { found: ["stall"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here || seen.elsewhere ? seen : { here: true, elsewhere: true }) }) }) },
+  "does not complete rows that are not here, or as another's": { found: ["data"], within: MANY, parts: but({ ownedCommands: completesNone }) },
+  "empties the table for all source shards": { found: ["data"], within: MANY, parts: but({ truncatesOwn: false }) },
+  "keeps the copy of a source shard that has let the row go": { found: ["data"], within: MANY, parts: but({ keptDuplicate: (there) => (there.every(Boolean) ? REAL.keptDuplicate(there) : there.indexOf(false)) }) },
+  "keeps the first copy where several source shards have the row": { found: ["data"], within: MANY, parts: but({ keptDuplicate: (there) => Math.max(0, there.indexOf(true)) }) },
+  "writes while another source shard's session does": { found: ["error", "data"], within: MANY, parts: but({ takesTurns: false }) },
+  "takes tables without sharding key from every source shard": { found: ["data", "error"], within: MANY, parts: but({ takesOnce: false }) },
 
   // Brought to a position, to be compared.
   "completes rows from what the source has by now": { found: ["data"], within: MORE, parts: but({ completesFromPosition: false }) },
@@ -155,6 +173,26 @@ class SendsAllAtOnce {
       answer = yield next.value.kind === "apply" ? { ...next.value, groups: [batch.steps] } : next.value;
     }
   }
+}
+
+type OwnedStep = Parameters<Parts["ownedCommands"]>;
+
+/** Sees rows elsewhere than they are, for one kind of steps or for all. */
+function seeing({ otherwise, of }: { readonly otherwise: (seen: Whereabouts) => Whereabouts; readonly of?: OwnedStep[0]["kind"] }): Parts["ownedCommands"] {
+  return answering((step, command, answer) => (command.kind === "look" && (of ?? step.kind) === step.kind ? (answer as readonly Whereabouts[]).map(otherwise) : answer));
+}
+
+/** Carries out the real commands, but with other answers. */
+function answering(change: (step: OwnedStep[0], command: OwnedCommand, answer: OwnedAnswer) => OwnedAnswer): Parts["ownedCommands"] {
+  return function* (step, ownership) {
+    const commands = REAL.ownedCommands(step, ownership);
+    let next = commands.next();
+    while (next.done !== true) next = commands.next(change(step, next.value, yield next.value));
+  };
+}
+
+function completesNone(...parameters: OwnedStep): ReturnType<Parts["ownedCommands"]> {
+  return answering((_, command, answer) => (command.kind === "complete" ? { ...command.rows, count: 0, offsets: new Int32Array() } : answer))(...parameters);
 }
 
 /** Leaves out the deletes of rows whose former shard an update does not tell, unless it tells a former key. */

@@ -36,6 +36,8 @@ class Simulation {
   #transactions: number;
   #troubles: number;
   #verifications: number;
+  /** The next trouble comes soon. */
+  #aftershock = false;
 
   constructor(seed: number, parts: Parts, trace: string[] | undefined) {
     const random = seededRandom(seed);
@@ -56,7 +58,7 @@ class Simulation {
       note: (words) => trace?.push(words()),
     };
     this.#world = world;
-    this.#application = { sources: world.sources, tables: world.tables, random, moving: new MovingRows() };
+    this.#application = { sources: world.sources, tables: world.tables, random, moving: new MovingRows(), restlessness: random.pick([0, 15, 50]) };
   }
 
   run(): void {
@@ -72,24 +74,27 @@ class Simulation {
 
   /** One event that can happen now, by the weights. */
   #happen(events: readonly Event[]): void {
-    let left = events;
-    while (left.length > 0) {
-      const event = this.#choose(left);
+    const impossible = new Set<Event>();
+    while (impossible.size < events.length) {
+      const event = this.#choose(events, impossible);
       if (event.attempt()) return;
-      left = left.filter((other) => other !== event);
+      impossible.add(event);
     }
     throw new SimulationFailure("stall", this.#standing());
   }
 
-  #choose(events: readonly Event[]): Event {
+  #choose(events: readonly Event[], impossible: ReadonlySet<Event>): Event {
     let weight = 0;
-    for (const event of events) weight += event.weight;
+    for (const event of events) if (!impossible.has(event)) weight += event.weight;
     let place = this.#random.fraction() * weight;
+    let last: Event | undefined;
     for (const event of events) {
+      if (impossible.has(event)) continue;
+      last = event;
       place -= event.weight;
-      if (place < 0) return event;
+      if (place < 0) break;
     }
-    return events.at(-1)!;
+    return last!;
   }
 
   #events(): Event[] {
@@ -103,6 +108,7 @@ class Simulation {
       event(3, () => this.#advance()),
       event(0.3, () => this.#stop()),
       event(0.6, () => this.#trouble()),
+      event(2, () => this.#aftershock && this.#trouble()),
       ...shards.map(({ number }) => event(20, () => this.#step(number))),
       ...sources.flatMap((source, index) => [
         event(8, () => connection(index)?.deliver(this.#random.integer(1, 12)) ?? false),
@@ -172,6 +178,7 @@ class Simulation {
   #trouble(): boolean {
     if (this.#troubles === 0 || this.#process === undefined) return false;
     this.#troubles--;
+    this.#aftershock = this.#random.integer(0, 2) === 0;
     const shard = this.#random.integer(0, this.#world.shards.length - 1);
     const source = this.#random.integer(0, this.#world.sources.length - 1);
     switch (this.#random.integer(1, 8)) {

@@ -11,6 +11,8 @@ export interface Application {
   readonly tables: readonly TableSpec[];
   readonly random: Random;
   readonly moving: MovingRows;
+  /** How often rows move between source shards, of 40 times that they do something else. */
+  readonly restlessness: number;
 }
 
 /** One transaction of a source: its tables change, its WAL grows. What it did, for people; undefined where it did nothing. */
@@ -56,13 +58,13 @@ class TransactionLog {
   change(): void {
     const spec = this.#random.pick(this.#tables);
     const moves = movesBetweenSources(spec.oid, this.#application.sources.length);
-    const dice = this.#random.integer(1, moves ? 55 : 40);
+    const dice = this.#random.integer(1, moves ? 40 + this.#application.restlessness : 40);
     if (dice <= 12) this.#insert(spec);
     else if (dice <= 32) this.#update(spec);
     else if (dice <= 37) this.#delete(spec);
     else if (dice <= 39) this.#swap(spec);
     else if (dice <= 40) this.#truncate();
-    else if (dice <= 48) this.#sendAway(spec);
+    else if (dice % 2 === 0) this.#sendAway(spec);
     else this.#fetch(spec);
   }
 
