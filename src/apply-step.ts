@@ -1,3 +1,4 @@
+import type { SourceTransaction } from "./change-batch.js";
 import type { Batch } from "./flow.js";
 import type { Lsn } from "./postgres/lsn.js";
 import type { PgoutputRelation } from "./postgres/pgoutput-message.js";
@@ -38,6 +39,8 @@ export type ApplyStep =
 /** What a shard has to run for a batch, in this order. */
 export interface StepBatch extends Batch<Lsn> {
   readonly steps: readonly ApplyStep[];
+  /** Those that the changes belong to; the first and the last may have further changes in other batches. */
+  readonly transactions: readonly SourceTransaction[];
   /** The relations that the steps speak of. */
   readonly relations: readonly PgoutputRelation[];
   /**

@@ -25,6 +25,7 @@ export function rewriteUpserts(keyOf: (relation: PgoutputRelation) => readonly s
     sequence: part.sequence,
     bytes: part.bytes,
     ...(part.resume === undefined ? {} : { resume: part.resume }),
+    transactions: part.batch.transactions,
     relations: part.count === 0 ? [] : part.batch.relations,
     steps: rewrite(part, keyOf, true),
     oneByOne: () => rewrite(part, keyOf, false),

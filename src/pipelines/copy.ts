@@ -17,6 +17,7 @@ import type { SchemaPlan } from "../schema/schema-plan.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
+import { openSnapshot } from "../sources/open-snapshot.js";
 import { allSettled } from "./all-settled.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
@@ -25,6 +26,7 @@ import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
 import { standbySnapshot } from "./standby-snapshot.js";
 import { untilDone } from "./until-done.js";
+import { untilSnapshotSeen } from "./until-seen.js";
 import { removeDuplicates } from "./remove-duplicates.js";
 import type { SourceShard } from "./source-shard.js";
 import { copyFormatOf } from "./value-formats.js";
@@ -196,7 +198,12 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
     applicationName: sessions.applicationName(purpose),
     table,
     format,
-    ...(server.isStandby ? { openSnapshot: (client) => standbySnapshot(migration, source, server, client) } : {}),
+    async openSnapshot(client) {
+      const snapshot = await (server.isStandby ? standbySnapshot(migration, source, server, client) : openSnapshot(client));
+      // Streams of other source shards will look up what is copied.
+      if (migration.sources.length > 1) await untilSnapshotSeen(source, client);
+      return snapshot;
+    },
   });
   const operators = pipe(
     decodeTuples({ columns: table.columns.length, table: displayName(table), format }),

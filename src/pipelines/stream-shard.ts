@@ -50,6 +50,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
       keyOf,
       format,
       completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, { ...source.published(rows.relation), isText: isText(rows.relation) })),
+      untilSeen: (transactions) => whereabouts.untilSeen(transactions),
       ownershipOf: (relation) => whereabouts.ownershipOf(relation),
     });
     return pipe(

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import { concatMap, defer, finalize, tap } from "rxjs";
 import type { ApplyStep, RowSet, StepBatch } from "../apply-step.js";
+import type { SourceTransaction } from "../change-batch.js";
 import type { Receipt, Sink } from "../flow.js";
 import { endQuietly } from "../postgres/connection.js";
 import { qualifiedName } from "../postgres/identifiers.js";
@@ -19,6 +20,7 @@ import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply
 import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-owned-step.js";
 import { contestedOwnership, isContested, type Ownership } from "./ownership.js";
 import { copies, EncodedRows } from "./encoded-rows.js";
+import { inOrder } from "./in-order.js";
 import { prepareTargetTable, type TargetTable } from "./target-table.js";
 
 export interface ApplyToShardOptions {
@@ -34,6 +36,8 @@ export interface ApplyToShardOptions {
    * key. Rows that the source does not have any more are left out; the stream will tell what became of them.
    */
   readonly completeFromSource: (rows: RowSet, places: readonly number[]) => Promise<RowSet>;
+  /** Returns once what these transactions did is seen by whoever looks rows up on the source. */
+  readonly untilSeen?: (transactions: readonly SourceTransaction[]) => Promise<void>;
   /** Where several source shards bring rows of a relation: which are whose. */
   readonly ownershipOf?: (relation: PgoutputRelation) => Ownership | undefined;
 }
@@ -71,6 +75,8 @@ class ApplySession {
   readonly #statementNames = new Map<string, string>();
   readonly #transaction = new ApplyTransaction();
   #newestArrived = -1;
+  /** Of the batch at hand. */
+  #transactions: readonly SourceTransaction[] = [];
   /** The answer to the last batch's RELEASE, which nothing waits for. */
   #released: readonly Promise<unknown>[] = [];
   /** The last COMMIT's answer. */
@@ -104,6 +110,7 @@ class ApplySession {
       const client = await this.#session();
       for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
     }
+    this.#transactions = batch.transactions;
     const commands = this.#transaction.commandsOf(batch, this.#newestArrived > batch.sequence);
     let answer: CommandAnswer = "done";
     for (;;) {
@@ -127,6 +134,7 @@ class ApplySession {
               // These ask before they write: one after the other, lest a row is written in between.
               await inOrder(sent);
               sent = [];
+              await this.#untilSeen();
               await takeTurn(client, this.#options.progress.migration);
               for (const step of group) await this.#step(client, step, command.assumeNew);
             } else sent.push(...group.map((step) => this.#step(client, step, command.assumeNew)));
@@ -143,7 +151,10 @@ class ApplySession {
         break;
       }
       case "apply-one-by-one":
-        if (command.steps.some((step) => this.#isContested(step))) await takeTurn(client, this.#options.progress.migration);
+        if (command.steps.some((step) => this.#isContested(step))) {
+          await this.#untilSeen();
+          await takeTurn(client, this.#options.progress.migration);
+        }
         for (const step of command.steps) await this.#step(client, step, false);
         break;
       case "commit":
@@ -214,11 +225,24 @@ class ApplySession {
         if (!step.arriving || result.rows.length === step.rows.count) break;
         const here = new Set(result.rows.map((row) => row.place));
         const missing = Array.from({ length: step.rows.count }, (_, row) => row).filter((row) => !here.has(row + 1));
-        const completed = await this.#options.completeFromSource(step.rows, missing);
+        const completed = await this.#complete(step.rows, missing);
         if (completed.count > 0) await this.#upsert(client, target, completed);
         break;
       }
     }
+  }
+
+  async #complete(rows: RowSet, places: readonly number[]): Promise<RowSet> {
+    await this.#untilSeen();
+    return await this.#options.completeFromSource(rows, places);
+  }
+
+  /**
+   * Also before anything is written that other source shards' streams look up: what is on a shard of such a table is
+   * seen on the source.
+   */
+  async #untilSeen(): Promise<void> {
+    await this.#options.untilSeen?.(this.#transactions);
   }
 
   #isContested(step: ApplyStep): boolean {
@@ -236,7 +260,7 @@ class ApplySession {
     return {
       execute: async (text, values) => await (values.length === 0 ? client.query(text) : this.#execute(client, target, text, values)),
       encode: (rows) => this.#encoded.array(target, rows),
-      complete: this.#options.completeFromSource,
+      complete: (rows, places) => this.#complete(rows, places),
     };
   }
 
@@ -278,18 +302,6 @@ class ApplySession {
   async #session(): Promise<pg.Client> {
     return await (this.#client ??= this.#options.open());
   }
-}
-
-/**
- * in_failed_sql_transaction and invalid_sql_statement_name: echoes of an error before them. The second, where the
- * preparation of a statement that is sent twice failed so.
- */
-const FAILED_BEFORE = new Set(["25P02", "26000"]);
-
-/** Waits for all; throws the error that the others only follow from. */
-async function inOrder(sent: readonly Promise<unknown>[]): Promise<void> {
-  const errors = (await Promise.allSettled(sent)).flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
-  if (errors.length > 0) throw errors.find((error) => !FAILED_BEFORE.has(sqlState(error) ?? "")) ?? errors[0];
 }
 
 function relationsOf(steps: readonly ApplyStep[]): Set<PgoutputRelation> {

@@ -17,13 +17,13 @@ export class CopyRun {
 
   constructor(world: World, source: number, spec: TableSpec) {
     const { parts, shards } = world;
+    const { position, state } = world.sources[source]!.snapshot();
     this.source = source;
     this.spec = spec;
     if (parts.fences) for (const shard of shards) shard.fence();
-    this.sessions = shards.map((shard) => (isCopied(world, source, spec, shard.number) ? undefined : copySession({ shard, source, commitsOnDisk: parts.commitsOnDisk })));
+    this.sessions = shards.map((shard) => (isCopied(world, source, spec, shard.number) ? undefined : copySession({ shard, source, commitsOnDisk: parts.commitsOnDisk, isSeen: () => !parts.copiesSeen || world.sources[source]!.seesUpTo(position) })));
     const missing = this.sessions.flatMap((session, shard) => (session === undefined ? [] : [shard]));
     if (missing.length === 0) this.state = "ended";
-    const { position, state } = world.sources[source]!.snapshot();
     world.note(() => `copy ${spec.name} at ${position} into shards ${missing.join(" ")}`);
     const split = (batch: CopiedRows, shard: number): CopiedRows => ({
       ...batch,

@@ -60,7 +60,7 @@ function* buildKey(world: World, shard: SimulatedShard, spec: TableSpec): Steps<
       yield;
       const source = world.sources[sourceOf(spec.oid, row, world.sources.length)]!;
       if (source.life !== lives[source.number]) throw new ConnectionLost(`the connection to source ${source.number}`);
-      there.push(source.tables.get(spec.oid)!.has(key));
+      there.push(source.visible.get(spec.oid)!.has(key));
     }
     const stays = world.parts.keptDuplicate(there);
     world.note(() => `copies of ${spec.name} ${key} on shard ${shard.number}: ${copies.map(({ row }, index) => `${row.join(" ")}${there[index]! ? " (there)" : ""}${index === stays ? " stays" : ""}`).join(", ")}`);

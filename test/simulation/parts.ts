@@ -3,7 +3,7 @@ import { changesOfShard } from "../../src/operators/shard-changes.js";
 import { skipApplied } from "../../src/operators/skip-applied.js";
 import { ApplyTransaction } from "../../src/sinks/apply-transaction.js";
 import { ownedCommands } from "../../src/sinks/owned-commands.js";
-import { keptDuplicate } from "../../src/sinks/ownership.js";
+import { isContested, keptDuplicate } from "../../src/sinks/ownership.js";
 import { toShards } from "../../src/sinks/to-shards.js";
 import { StreamPacing, type StreamPacingOptions } from "../../src/sources/stream-pacing.js";
 
@@ -16,6 +16,7 @@ export interface Parts {
   readonly rewriteUpserts: typeof rewriteUpserts;
   readonly toShards: typeof toShards;
   readonly ownedCommands: typeof ownedCommands;
+  readonly isContested: typeof isContested;
   readonly keptDuplicate: typeof keptDuplicate;
   /** Sessions that a former attempt left behind are ended before progress is read. */
   readonly fences: boolean;
@@ -29,6 +30,10 @@ export interface Parts {
   readonly completes: boolean;
   /** Where the shards are brought to a position, from the source as it was there. */
   readonly completesFromPosition: boolean;
+  /** Nothing is looked up before what came by the stream is seen on the source, nor written where others look it up. */
+  readonly waitsUntilSeen: boolean;
+  /** Nothing is copied before what the snapshot shows is. */
+  readonly copiesSeen: boolean;
   /** Sessions of several source shards write to tables that they share one after the other. */
   readonly takesTurns: boolean;
   /** TRUNCATE removes the rows of the source shard that did it, and no others. */
@@ -45,6 +50,7 @@ export const REAL: Parts = {
   rewriteUpserts,
   toShards,
   ownedCommands,
+  isContested,
   keptDuplicate,
   fences: true,
   commitsOnDisk: true,
@@ -52,6 +58,8 @@ export const REAL: Parts = {
   slotFirst: true,
   completes: true,
   completesFromPosition: true,
+  waitsUntilSeen: true,
+  copiesSeen: true,
   takesTurns: true,
   truncatesOwn: true,
   takesOnce: true,

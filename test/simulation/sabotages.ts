@@ -61,12 +61,14 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   "leaves a row that is on both source shards": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here && seen.elsewhere ? { here: false, elsewhere: true } : seen) }) }) },
   "leaves a row that is here only": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here && !seen.elsewhere ? { here: false, elsewhere: true } : seen) }) }) },
   "takes a row that is elsewhere only": { found: ["data"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => ({ ...seen, elsewhere: seen.here && seen.elsewhere }) }) }) },
-  "waits for a row that is on neither": { found: ["stall"], within: MANY, parts: but({ ownedCommands: seeing({ otherwise: (seen) => (seen.here || seen.elsewhere ? seen : { here: true, elsewhere: true }) }) }) },
   "does not complete rows that are not here, or as another's": { found: ["data"], within: MANY, parts: but({ ownedCommands: completesNone }) },
   "empties the table for all source shards": { found: ["data"], within: MANY, parts: but({ truncatesOwn: false }) },
   "keeps the copy of a source shard that has let the row go": { found: ["data"], within: MANY, parts: but({ keptDuplicate: (there) => (there.every(Boolean) ? REAL.keptDuplicate(there) : there.indexOf(false)) }) },
-  "keeps the first copy where several source shards have the row": { found: ["data"], within: MANY, parts: but({ keptDuplicate: (there) => Math.max(0, there.indexOf(true)) }) },
-  "writes while another source shard's session does": { found: ["error", "data"], within: MANY, parts: but({ takesTurns: false }) },
+  "keeps the first copy where several source shards have the row": { found: ["data"], within: RARE, parts: but({ keptDuplicate: (there) => Math.max(0, there.indexOf(true)) }) },
+  "writes while another source shard's session does": { found: ["error", "data"], within: MORE, parts: but({ takesTurns: false }) },
+  "empties tables while another source shard's session writes to them": { found: ["error", "data"], within: MORE, parts: but({ isContested: (step, ownershipOf) => step.kind !== "truncate" && REAL.isContested(step, ownershipOf) }) },
+  "looks rows up before what came by the stream is seen": { found: ["data"], within: MANY, parts: but({ waitsUntilSeen: false }) },
+  "copies what is not seen yet": { found: ["data"], within: RARE, parts: but({ copiesSeen: false }) },
   "takes tables without sharding key from every source shard": { found: ["data", "error"], within: MANY, parts: but({ takesOnce: false }) },
 
   // Brought to a position, to be compared.

@@ -1,16 +1,17 @@
 import type { ApplyStep, StepBatch } from "../../src/apply-step.js";
+import type { SourceTransaction } from "../../src/change-batch.js";
 import type { Random } from "../../src/demo/random.js";
 import type { Batch, Receipt } from "../../src/flow.js";
 import type { Lsn } from "../../src/postgres/lsn.js";
 import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
 import { keyOnTwoShards } from "../../src/sinks/apply-owned-step.js";
 import type { OwnedAnswer } from "../../src/sinks/owned-commands.js";
-import { contestedOwnership, isContested, type RowOwnership } from "../../src/sinks/ownership.js";
+import { contestedOwnership, type RowOwnership } from "../../src/sinks/ownership.js";
 import type { ApplyCommand, ApplyTransaction, CommandAnswer } from "../../src/sinks/apply-transaction.js";
 import { keyOf, type Row } from "../support/changes.js";
 import type { State } from "../support/changes-history.js";
 import type { Parts } from "./parts.js";
-import { copyKey, type OwnedRun, type ShardTransaction, type SimulatedShard, UniqueViolation } from "./simulated-shard.js";
+import { copyKey, type OwnedRun, type ShardTransaction, type SimulatedShard, type SourceRows, UniqueViolation } from "./simulated-shard.js";
 import { SteppedSink, type Steps } from "./stepped-sink.js";
 import { ownerBytes, SPECS } from "./tables.js";
 
@@ -60,6 +61,8 @@ export interface SessionOptions {
 export interface ApplySessionOptions extends SessionOptions {
   readonly transaction: Pick<ApplyTransaction, "commandsOf">;
   readonly lookup: (oid: number) => State;
+  /** Waits until transactions of the source shard are seen there. */
+  readonly untilSeen: (transactions: readonly SourceTransaction[]) => Steps<void>;
   readonly random: Random;
   readonly parts: Parts;
   /** Where several source shards bring rows of a relation: which are whose. */
@@ -71,19 +74,21 @@ export interface ApplySessionOptions extends SessionOptions {
 export function applySession(options: ApplySessionOptions): SteppedSink<StepBatch> {
   const session = new ShardSession(options.shard, options.commitsOnDisk);
   const { ownershipOf, parts } = options;
-  const contests = (steps: readonly ApplyStep[]): boolean => steps.some((step) => isContested(step, ownershipOf));
+  let transactions: readonly SourceTransaction[] = [];
+  const source: SourceRows = { read: options.lookup, untilSeen: () => options.untilSeen(transactions) };
+  const contests = (steps: readonly ApplyStep[]): boolean => steps.some((step) => parts.isContested(step, ownershipOf));
 
   function* run(step: ApplyStep, assumeNew: boolean): Steps<void> {
     if (step.kind === "truncate") {
       const shared = step.relations.filter((relation) => ownershipOf(relation) !== undefined);
       for (const relation of shared) yield* truncateOwn(relation, ownershipOf(relation)!);
       const others = step.relations.filter((relation) => !shared.includes(relation));
-      if (others.length > 0) yield* session.transaction.run({ ...step, relations: others }, options.lookup, false);
+      if (others.length > 0) yield* session.transaction.run({ ...step, relations: others }, source, false);
       return;
     }
     const ownership = contestedOwnership(step, ownershipOf);
     if (ownership === undefined) {
-      yield* session.transaction.run(step, options.lookup, assumeNew);
+      yield* session.transaction.run(step, source, assumeNew);
       return;
     }
     const commands = parts.ownedCommands(step, ownership);
@@ -92,7 +97,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
       const next = commands.next(answer);
       if (next.done === true) return;
       if (next.value.kind === "wait") throw keyOnTwoShards(step.rows.relation, []);
-      answer = yield* session.transaction.perform(next.value, { column: ownership.column!.name, complete: (oid) => options.lookup(oid), look: options.look });
+      answer = yield* session.transaction.perform(next.value, { column: ownership.column!.name, source, look: options.look });
     }
   }
 
@@ -109,6 +114,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
         try {
           for (const group of command.groups) {
             if (contests(group)) {
+              yield* source.untilSeen();
               if (parts.takesTurns) yield* session.transaction.takeTurn();
               for (const step of group) yield* run(step, command.assumeNew);
             } else yield* together(group.map((step) => run(step, command.assumeNew)), options.random);
@@ -120,7 +126,10 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
         }
         break;
       case "apply-one-by-one":
-        if (parts.takesTurns && contests(command.steps)) yield* session.transaction.takeTurn();
+        if (contests(command.steps)) {
+          yield* source.untilSeen();
+          if (parts.takesTurns) yield* session.transaction.takeTurn();
+        }
         for (const step of command.steps) yield* run(step, false);
         break;
       case "commit":
@@ -137,6 +146,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
 
   return new SteppedSink(
     function* (batch: StepBatch, more: boolean): Steps<Receipt<Lsn>> {
+      transactions = batch.transactions;
       const commands = options.transaction.commandsOf(batch, more);
       let answer: CommandAnswer = "done";
       for (;;) {
@@ -166,11 +176,12 @@ export interface CopiedRows extends Batch<Lsn> {
 }
 
 /** `copyIntoShard`: all rows in one transaction with the snapshot's position. */
-export function copySession(options: SessionOptions): SteppedSink<CopiedRows> {
+export function copySession(options: SessionOptions & { readonly isSeen: () => boolean }): SteppedSink<CopiedRows> {
   const session = new ShardSession(options.shard, options.commitsOnDisk);
   return new SteppedSink(
     function* (batch: CopiedRows): Steps<Receipt<Lsn>> {
       yield;
+      while (!options.isSeen()) yield;
       for (const row of batch.rows) session.transaction.insert(batch.oid, copyKey(keyOf(SPECS.get(batch.oid)!, row), options.source), row);
       if (batch.resume === undefined) return { taken: batch.sequence };
       session.transaction.writeSnapshot(`${options.source}.${batch.oid}`, batch.resume);

@@ -137,11 +137,18 @@ function copyOf(data: ShardData): ShardData {
   return { tables: new Map([...data.tables].map(([oid, rows]) => [oid, new Map(rows)])), applied: new Map(data.applied), snapshots: new Map(data.snapshots), keyed: new Set(data.keyed) };
 }
 
+/** A source shard as lookups find it. */
+export interface SourceRows {
+  /** Waits until what came by the stream is seen. */
+  readonly untilSeen: () => Steps<void>;
+  readonly read: (oid: number) => State;
+}
+
 /** How `applyToShard` runs steps on tables that several source shards have rows of. */
 export interface OwnedRun {
   /** The column that tells whose a row is. */
   readonly column: string;
-  readonly complete: (oid: number) => State;
+  readonly source: SourceRows;
   readonly look: (spec: TableSpec, keys: readonly string[]) => Steps<OwnedAnswer>;
 }
 
@@ -160,7 +167,7 @@ export class ShardTransaction {
   }
 
   /** One step as `applyToShard` sends it: each `yield` is the wait for an answer, with which what follows is sent. */
-  *run(step: ApplyStep, source: (oid: number) => State, assumeNew: boolean): Steps<void> {
+  *run(step: ApplyStep, source: SourceRows, assumeNew: boolean): Steps<void> {
     if (step.kind === "update" && step.arriving) yield* this.#arrive(step.rows, step, source);
     else if (step.kind === "upsert" && step.before === "present") yield* this.#replace(step);
     else {
@@ -170,16 +177,27 @@ export class ShardTransaction {
     yield;
   }
 
-  *#arrive(rows: RowSet, step: ApplyStep & { readonly kind: "update" }, source: (oid: number) => State): Steps<void> {
+  *#arrive(rows: RowSet, step: ApplyStep & { readonly kind: "update" }, source: SourceRows): Steps<void> {
     const spec = SPECS.get(rows.relation.oid)!;
     const table = this.#tables.get(spec.oid)!;
     const missing = this.#missing(rows);
     applyStep({ ...step, arriving: false }, SPECS, this.#tables);
     if (missing.length === 0) return;
+    for (const row of yield* this.#complete(rows, missing, source)) table.set(keyOf(spec, row), row);
+  }
+
+  /** Looks the rows up, one after the other. */
+  *#complete(rows: RowSet, places: readonly number[], source: SourceRows): Steps<Row[]> {
+    const spec = SPECS.get(rows.relation.oid)!;
+    const completed: Row[] = [];
     yield;
-    const completed = missing.map((row) => complete(spec, rows, row, () => source(spec.oid)));
-    yield;
-    for (const row of completed) if (row !== undefined) table.set(keyOf(spec, row), row);
+    yield* source.untilSeen();
+    for (const place of places) {
+      yield;
+      const row = complete(spec, rows, place, () => source.read(spec.oid));
+      if (row !== undefined) completed.push(row);
+    }
+    return completed;
   }
 
   /** Sets the rows that are there; only where some are not, all are put in. */
@@ -218,10 +236,7 @@ export class ShardTransaction {
       case "look":
         return yield* run.look(spec, command.places.map((place) => keyOfRow(spec, rows, place)));
       case "complete":
-        return rowSetOf(rows.relation, command.places.flatMap((place) => {
-          const row = complete(spec, rows, place, () => run.complete(spec.oid));
-          return row === undefined ? [] : [row];
-        }));
+        return rowSetOf(rows.relation, yield* this.#complete(rows, command.places, run.source));
       case "insert":
         for (let place = 0; place < rows.count; place++) {
           const key = keyOfRow(spec, rows, place);

@@ -45,6 +45,8 @@ export class SimulatedSource {
   #confirmed: Lsn | undefined;
   #kept: Lsn = 0n;
   #transactions = 0;
+  /** Transactions that sessions see; of a last one the slot may tell before, while its commit waits for a standby. */
+  #seen = 0;
 
   constructor(number: number, random: Random, forgetsAtOnce: boolean) {
     this.number = number;
@@ -72,6 +74,27 @@ export class SimulatedSource {
   /** What a snapshot at that position showed. */
   stateAt(position: Lsn): State {
     return this.#history.findLast(({ commitLsn }) => commitLsn < position)?.after ?? EMPTY;
+  }
+
+  /** What sessions see. */
+  get visible(): State {
+    return this.#seen === this.#transactions ? this.tables : (this.#history.at(-2)?.after ?? EMPTY);
+  }
+
+  sees(transaction: number): boolean {
+    return transaction <= this.#seen;
+  }
+
+  /** All that a snapshot at that position shows is seen by sessions too. */
+  seesUpTo(position: Lsn): boolean {
+    return this.#history.every(({ commitLsn }, index) => commitLsn >= position || this.sees(index + 1));
+  }
+
+  /** False where all is seen already. */
+  show(): boolean {
+    if (this.#seen === this.#transactions) return false;
+    this.#seen = this.#transactions;
+    return true;
   }
 
   /** Whether a row ever had this key. */
@@ -104,6 +127,7 @@ export class SimulatedSource {
     for (const { tables } of changes) for (const { oid } of tables) after.set(oid, new Map(this.tables.get(oid)));
     for (const key of puts) this.#keys.add(key);
     this.#history.push({ commitLsn, after, puts });
+    if (this.#random.integer(0, 3) > 0) this.show();
     const begin = xlogData({ kind: "begin", finalLsn: commitLsn, commitTime: 0n, xid: this.#transactions });
     const commit = xlogData({ kind: "commit", commitLsn, endLsn, commitTime: 0n });
     const transaction = { commitLsn, endLsn, changes: [{ tables: [], payload: begin }, ...changes, { tables: [], payload: commit }] };
@@ -138,6 +162,7 @@ export class SimulatedSource {
 
   crash(): void {
     this.life++;
+    this.show();
     if (this.#confirmed !== undefined) this.#confirmed = this.#kept;
   }
 

@@ -116,6 +116,7 @@ class Simulation {
         event(6, () => connection(index)?.react() ?? false),
         event(2, () => this.#feedback(index)),
         event(0.5, () => source.checkpoint()),
+        event(1, () => source.show()),
       ]),
       ...shards.map((shard) => event(0.2, () => shard.flush())),
     ];

@@ -45,11 +45,14 @@ export class StreamRun {
       const lookup = (oid: number): State => {
         shard.completedFrom.set(`${source}.${oid}`, until?.position ?? server.position);
         if (!parts.completes) return NOTHING;
-        return parts.completesFromPosition && until !== undefined ? until.state : server.tables;
+        return parts.completesFromPosition && until !== undefined ? until.state : server.visible;
       };
       return applySession({
         shard, source, commitsOnDisk: parts.commitsOnDisk, transaction: parts.transaction(), lookup, random: world.random, parts,
         ownershipOf: ({ oid }) => ownershipIn(oid, source, world.sources.length),
+        *untilSeen(transactions) {
+          while (parts.waitsUntilSeen && !transactions.every(({ xid }) => server.sees(xid))) yield;
+        },
         look: (spec, keys) => this.#look(spec, keys),
       });
     });
@@ -82,7 +85,7 @@ export class StreamRun {
       left = left.filter((other) => other !== server);
       if ((this.#lives.get(server.number) ?? server.life) !== server.life) throw new ConnectionLost(`the connection to source ${server.number}`);
       this.#lives.set(server.number, server.life);
-      found.set(server.number, keys.map((key) => server.tables.get(spec.oid)!.has(key)));
+      found.set(server.number, keys.map((key) => server.visible.get(spec.oid)!.has(key)));
     }
     const whereabouts = keys.map((_, index) => ({
       here: found.get(this.source)![index]!,

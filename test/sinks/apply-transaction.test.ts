@@ -16,7 +16,7 @@ const changeKey = (relation: PgoutputRelation): ApplyStep => ({ kind: "change-ke
 const truncate: ApplyStep = { kind: "truncate", relations: [a], cascade: false, restartIdentity: false };
 
 function batch(sequence: number, steps: readonly ApplyStep[], resume?: bigint): StepBatch {
-  return { sequence, bytes: 1, ...(resume === undefined ? {} : { resume }), steps, relations: [a], oneByOne: () => [...steps, ...steps] };
+  return { sequence, bytes: 1, ...(resume === undefined ? {} : { resume }), steps, transactions: [], relations: [a], oneByOne: () => [...steps, ...steps] };
 }
 
 /** The commands in short, and the receipt. */
