@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { ApplyStep, RowSet } from "../apply-step.js";
 import { ReshardError } from "../errors.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
-import { changeKeyStatement, deleteOwnStatement, deleteStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
+import { changeKeyStatement, deleteOwnStatement, deleteStatement, emptyStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
 import { type OwnedAnswer, type OwnedCommand, ownedCommands } from "./owned-commands.js";
 import type { Ownership } from "./ownership.js";
 import type { TargetTable } from "./target-table.js";
@@ -85,7 +85,10 @@ const TURN_MILLISECONDS = 60_000;
 
 /** Removes the rows of the source shard that streams here from a table that it has truncated. */
 export async function truncateOwn(run: OwnedRun, target: TargetTable, ownership: Ownership): Promise<void> {
-  if (ownership.column === undefined) return;
+  if (ownership.column === undefined) {
+    if (ownership.isOwn(undefined)) await run.execute(emptyStatement(target), []);
+    return;
+  }
   await run.execute(`DECLARE reshard_own NO SCROLL CURSOR FOR ${ownKeysStatement(target, ownership.column)}`, []);
   for (;;) {
     const { rows } = await run.execute(`FETCH ${FETCHED_ROWS} FROM reshard_own`, []);

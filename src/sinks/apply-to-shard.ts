@@ -134,8 +134,7 @@ class ApplySession {
               // These ask before they write: one after the other, lest a row is written in between.
               await inOrder(sent);
               sent = [];
-              await this.#untilSeen();
-              await takeTurn(client, this.#options.progress.migration);
+              await this.#takeTurn(client);
               for (const step of group) await this.#step(client, step, command.assumeNew);
             } else sent.push(...group.map((step) => this.#step(client, step, command.assumeNew)));
             await inOrder(sent);
@@ -151,10 +150,7 @@ class ApplySession {
         break;
       }
       case "apply-one-by-one":
-        if (command.steps.some((step) => this.#isContested(step))) {
-          await this.#untilSeen();
-          await takeTurn(client, this.#options.progress.migration);
-        }
+        if (command.steps.some((step) => this.#isContested(step))) await this.#takeTurn(client);
         for (const step of command.steps) await this.#step(client, step, false);
         break;
       case "commit":
@@ -191,7 +187,7 @@ class ApplySession {
   async #step(client: pg.Client, step: ApplyStep, assumeNew: boolean): Promise<void> {
     if (step.kind === "truncate") {
       const shared = step.relations.filter((relation) => this.#options.ownershipOf?.(relation) !== undefined);
-      for (const relation of shared) await this.#truncateOwn(client, relation);
+      for (const relation of shared) await truncateOwn(this.#ownedRun(client, this.#target(relation)), this.#target(relation), this.#options.ownershipOf!(relation)!);
       const targets = step.relations.filter((relation) => !shared.includes(relation)).map((relation) => this.#target(relation));
       if (targets.length === 0) return;
       const { rows } = await client.query<{ referenced: boolean }>(REFERENCED_FROM_ELSEWHERE, [targets.map(({ table }) => qualifiedName(table))]);
@@ -233,27 +229,18 @@ class ApplySession {
   }
 
   async #complete(rows: RowSet, places: readonly number[]): Promise<RowSet> {
-    await this.#untilSeen();
+    await this.#options.untilSeen?.(this.#transactions);
     return await this.#options.completeFromSource(rows, places);
   }
 
-  /**
-   * Also before anything is written that other source shards' streams look up: what is on a shard of such a table is
-   * seen on the source.
-   */
-  async #untilSeen(): Promise<void> {
+  /** What is on a shard of a table that source shards share is seen on the source by those whose turn comes next. */
+  async #takeTurn(client: pg.Client): Promise<void> {
     await this.#options.untilSeen?.(this.#transactions);
+    await takeTurn(client, this.#options.progress.migration);
   }
 
   #isContested(step: ApplyStep): boolean {
     return isContested(step, (relation) => this.#options.ownershipOf?.(relation));
-  }
-
-  async #truncateOwn(client: pg.Client, relation: PgoutputRelation): Promise<void> {
-    const target = this.#target(relation);
-    const ownership = this.#options.ownershipOf!(relation)!;
-    if (ownership.column !== undefined) await truncateOwn(this.#ownedRun(client, target), target, ownership);
-    else if (ownership.isOwn(undefined)) await client.query(emptyStatement(target));
   }
 
   #ownedRun(client: pg.Client, target: TargetTable): OwnedRun {
