@@ -21,7 +21,7 @@ export class CopyRun {
     this.source = source;
     this.spec = spec;
     if (parts.fences) for (const shard of shards) shard.fence();
-    this.sessions = shards.map((shard) => (isCopied(world, source, spec, shard.number) ? undefined : copySession({ shard, source, commitsOnDisk: parts.commitsOnDisk, isSeen: () => !parts.copiesSeen || world.sources[source]!.seesUpTo(position) })));
+    this.sessions = shards.map((shard) => (isCopied(world, source, spec, shard.number) ? undefined : copySession({ shard, source, commitsOnDisk: parts.commitsOnDisk, isSeen: () => world.sources[source]!.seesUpTo(position) })));
     const missing = this.sessions.flatMap((session, shard) => (session === undefined ? [] : [shard]));
     if (missing.length === 0) this.state = "ended";
     world.note(() => `copy ${spec.name} at ${position} into shards ${missing.join(" ")}`);

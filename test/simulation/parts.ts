@@ -32,8 +32,6 @@ export interface Parts {
   readonly completesFromPosition: boolean;
   /** Nothing is looked up before what came by the stream is seen on the source, nor written where others look it up. */
   readonly waitsUntilSeen: boolean;
-  /** Nothing is copied before what the snapshot shows is. */
-  readonly copiesSeen: boolean;
   /** Sessions of several source shards write to tables that they share one after the other. */
   readonly takesTurns: boolean;
   /** TRUNCATE removes the rows of the source shard that did it, and no others. */
@@ -59,7 +57,6 @@ export const REAL: Parts = {
   completes: true,
   completesFromPosition: true,
   waitsUntilSeen: true,
-  copiesSeen: true,
   takesTurns: true,
   truncatesOwn: true,
   takesOnce: true,
