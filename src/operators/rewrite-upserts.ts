@@ -1,22 +1,23 @@
 import { map } from "rxjs";
-import { ABSENT, type ApplyStep, type RowSet, type StepBatch } from "../apply-step.js";
+import type { ApplyStep, StepBatch } from "../apply-step.js";
 import { Action, NO_TUPLE, type ShardChanges } from "../change-batch.js";
 import type { Operator } from "../flow.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
-import { valueBytes } from "./key-index.js";
+import type { ChangeFold } from "./change-fold.js";
+import { EqualRowsFold } from "./equal-rows-fold.js";
 import { TableFold } from "./table-fold.js";
 
 /**
  * Turns one shard's changes into a few set-based statements: what happens to one key within a batch is folded to its
- * net effect, and inserts become upserts, so that running them again changes nothing.
+ * net effect, and inserts become upserts. Of a table without key (REPLICA IDENTITY FULL) each change means one of the
+ * rows that equal the old one.
  *
  * ```
  * in   [I 1][I 2][U 1][D 2][U 3 with unchanged TOAST]
  * out  delete {2}, upsert {1}, update {3: the columns sent}
  * ```
  *
- * @param keyOf the columns that name a row of a relation, by name
+ * @param keyOf the columns that name a row of a relation, by name; none where only all of them together do
  * @example
  * part$.pipe(skipApplied(position), rewriteUpserts((relation) => relation.columns.filter((c) => c.partOfKey).map((c) => c.name)))
  */
@@ -35,7 +36,7 @@ export function rewriteUpserts(keyOf: (relation: PgoutputRelation) => readonly s
 function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => readonly string[], fold: boolean): ApplyStep[] {
   const { batch } = part;
   const steps: ApplyStep[] = [];
-  let folds = new Map<PgoutputRelation, TableFold>();
+  let folds = new Map<PgoutputRelation, ChangeFold>();
   const keyColumns = new Map<PgoutputRelation, readonly number[]>();
   const columnsOfKey = (relation: PgoutputRelation): readonly number[] => {
     let columns = keyColumns.get(relation);
@@ -49,7 +50,7 @@ function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => read
     for (const table of folds.values()) steps.push(...table.steps());
     folds = new Map();
   };
-  const foldOf = (relation: PgoutputRelation): TableFold => {
+  const foldOf = (relation: PgoutputRelation): ChangeFold => {
     let table = folds.get(relation);
     if (table === undefined) {
       // The table's definition changed within the batch: what came under the old one goes first.
@@ -59,7 +60,8 @@ function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => read
           break;
         }
       }
-      table = new TableFold(relation, columnsOfKey(relation), batch.buffer);
+      const key = columnsOfKey(relation);
+      table = key.length === 0 ? new EqualRowsFold(relation, batch.buffer) : new TableFold(relation, key, batch.buffer);
       folds.set(relation, table);
     }
     return table;
@@ -80,14 +82,9 @@ function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => read
         break;
       case Action.Update:
       case Action.UpdateAnywhere:
-      case Action.Arrive: {
-        const folded = foldOf(relation).update(oldTuple, batch.oldTupleIsRow[change] === 1, newTuple, action);
-        if (!folded) {
-          flush();
-          steps.push(changeKey(relation, batch.buffer, oldTuple, newTuple));
-        }
+      case Action.Arrive:
+        foldOf(relation).update(oldTuple, batch.oldTupleIsRow[change] === 1, newTuple, action);
         break;
-      }
       case Action.Truncate: {
         flush();
         const message = batch.truncates.get(change)!;
@@ -105,20 +102,4 @@ function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => read
   }
   flush();
   return steps;
-}
-
-function changeKey(relation: PgoutputRelation, buffer: Buffer, oldTuple: number, newTuple: number): ApplyStep {
-  const rows = rowSet(relation, buffer, newTuple);
-  const columns = relation.columns.map((_, column) => column).filter((column) => rows.offsets[column] !== ABSENT);
-  return { kind: "change-key", rows, oldKey: rowSet(relation, buffer, oldTuple), columns };
-}
-
-function rowSet(relation: PgoutputRelation, buffer: Buffer, tuple: number): RowSet {
-  const offsets = new Int32Array(relation.columns.length);
-  let at = tuple + 2;
-  for (let column = 0; column < offsets.length; column++) {
-    offsets[column] = buffer[at] === COLUMN_UNCHANGED ? ABSENT : at;
-    at += valueBytes(buffer, at);
-  }
-  return { relation, buffer, count: 1, offsets };
 }

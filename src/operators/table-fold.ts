@@ -2,6 +2,7 @@ import { ABSENT, type ApplyStep, type RowSet } from "../apply-step.js";
 import { Action } from "../change-batch.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
+import type { ChangeFold, UpdateAction } from "./change-fold.js";
 import { KeyIndex, valueBytes } from "./key-index.js";
 
 /** What is to become of a row, as bits. */
@@ -21,7 +22,7 @@ const NEW = 32;
  * Folds the changes of one table to their net effect, key by key: the last value of each column, or that the row is
  * gone. Values stay where they are; an entry is a row of offsets.
  */
-export class TableFold {
+export class TableFold implements ChangeFold {
   readonly relation: PgoutputRelation;
   readonly #buffer: Buffer;
   readonly #width: number;
@@ -57,17 +58,12 @@ export class TableFold {
     else this.#putPartial(entry, true);
   }
 
-  /** The row whose key is in this tuple is gone. */
   delete(tuple: number): void {
     this.#locate(tuple, this.#old);
     this.#remove(this.#entryOf(this.#old));
   }
 
-  /**
-   * A changed row. `oldTuple` is 0 where the key did not change and no old row was sent. False where the change cannot
-   * be folded: the key changes and unchanged values have to be taken along from the row as it is on the shard.
-   */
-  update(oldTuple: number, oldTupleIsRow: boolean, newTuple: number, action: typeof Action.Update | typeof Action.UpdateAnywhere | typeof Action.Arrive): boolean {
+  update(oldTuple: number, oldTupleIsRow: boolean, newTuple: number, action: UpdateAction): void {
     this.#locate(newTuple, this.#tuple);
     let keyChanged = false;
     if (oldTuple !== 0) {
@@ -80,19 +76,17 @@ export class TableFold {
     if (keyChanged) {
       const former = this.#index.lookUp(this.#keyOf(this.#old));
       if (former >= 0 && (this.#states[former]! & (WHOLE | PARTIAL)) !== 0) this.#takeUnchanged(this.#offsets, former * this.#width);
-      if (action === Action.UpdateAnywhere && !this.#isWhole()) return false;
       // Arriving rows may have had their old key on this shard too; the split sends that deletion by itself.
       this.#remove(this.#entryOf(this.#old));
     }
     const entry = this.#entryOf(this.#tuple);
     // Where the row on the shard was completed from the source, those values may be of the row that had its key there by
-    // then. With the last of its keys it is looked up for good, so a row is not trusted across a change of its key.
+    // then. With the last of its keys it is looked up for good, so a row is not trusted across a change of its key; one
+    // that may be on any shard is looked up by each, and kept where it belongs.
     if (this.#isWhole()) this.#putWhole(entry, action === Action.Update && !keyChanged ? PRESENT : 0);
     else this.#putPartial(entry, action === Action.Arrive || keyChanged);
-    return true;
   }
 
-  /** The statements for everything folded so far: removals first, so that values they hold are free. */
   steps(): ApplyStep[] {
     const steps: ApplyStep[] = [];
     const add = (mask: number, state: number, make: (rows: RowSet) => ApplyStep): void => {

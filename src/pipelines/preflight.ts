@@ -59,9 +59,10 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
     });
   }
   const publication = await readPublication(client, pipeline.publication);
+  // First: to publish updates of a table without identity would make them fail on the source.
+  checkReplicaIdentities(publication.tables);
   const missingKinds = await readMissingKinds(client, publication.name);
   if (!pipeline.allowPartialPublication) checkPublishedKinds(client, publication.name, missingKinds);
-  checkReplicaIdentities(publication.tables);
   await checkPartitionIdentities(client, publication.tables);
   const hidden = await readHiddenColumns(client, pipeline.publication);
   for (const { sharding, shards } of pipeline.from.shards.length > 1 ? [pipeline.from, pipeline.to] : [pipeline.to]) checkHiddenColumns(publication.tables, hidden, sharding, shards.length);

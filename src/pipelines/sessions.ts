@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
+import { planByIndex } from "../postgres/planner-settings.js";
 
 /** What a session is for, with the number of the source shard where one shard has sessions of several; part of its application_name, so that those of a dead run can be found. */
 export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}.${number}` | `apply ${number}` | "stream" | "lookup" | "whereabouts" | "verify";
@@ -38,11 +39,7 @@ export class Sessions {
     // Operators of extension types live in the extensions' schemas.
     await client.query(`SELECT set_config('search_path', string_agg(DISTINCT quote_ident(n.nspname), ', '), false)
       FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '='`);
-    await client.query(
-      // A key's rows are always found by its index, whatever the statistics of a table just filled say.
-      `SET synchronous_commit = on; SET jit = off; SET plan_cache_mode = force_generic_plan;
-       SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`,
-    );
+    await client.query(`SET synchronous_commit = on; SET jit = off; ${planByIndex("SET")}`);
     // Superusers, and since 15 whoever was granted it.
     const allowed = await client.query("SET session_replication_role = replica").then(
       () => true,

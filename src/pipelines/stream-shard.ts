@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { ShardedChangeBatch } from "../change-batch.js";
 import { run, type Sink } from "../flow.js";
 import { rewriteUpserts } from "../operators/rewrite-upserts.js";
+import { rowsOfShard } from "../operators/rows-of-shard.js";
 import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
 import { skipApplied } from "../operators/skip-applied.js";
 import { tableId } from "../postgres/identifiers.js";
@@ -49,7 +50,10 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
       progress: source.progress,
       keyOf,
       format,
-      completeFromSource: (rows, places) => lookup.use((client) => completeRows(client, rows, places, { ...source.published(rows.relation), isText: isText(rows.relation) })),
+      completeFromSource: async (rows, places) => {
+        const completed = await lookup.use((client) => completeRows(client, rows, places, { ...source.published(rows.relation), isText: isText(rows.relation) }));
+        return rowsOfShard(completed, migration.route(rows.relation), index);
+      },
       untilSeen: (transactions) => whereabouts.untilSeen(transactions),
       ownershipOf: (relation) => whereabouts.ownershipOf(relation),
     });

@@ -37,7 +37,10 @@ export interface PublishedTable extends TableName {
   readonly rowFilter: string | undefined;
   /** How UPDATE and DELETE name a row. */
   readonly identity: "default" | "index" | "full" | "nothing";
-  /** Columns that name a row: of the identity index or primary key; empty where there is none. */
+  /**
+   * Columns that name a row: of the identity index or primary key, under FULL else of another unique index over NOT NULL
+   * columns. Empty where there is none: under FULL all columns together name a row, or one of several equal ones.
+   */
   readonly key: readonly string[];
   /** Estimates for progress: `pg_class.reltuples` (-1: never analyzed) and the table's bytes. */
   readonly estimatedRows: number;
@@ -70,6 +73,14 @@ const OWN_SCHEMA = "reshard";
 /** Objects of users have OIDs from here on (FirstNormalObjectId, access/transam.h). */
 const FIRST_NORMAL_OID = 16384;
 
+/**
+ * True of an index that could be a replica identity (ATExecReplicaIdentity, commands/tablecmds.c) and whose columns are all
+ * sent: rows that come whole may as well be named by it.
+ */
+const NAMES_ROWS = `(i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS (
+  SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+   WHERE k.position <= i.indnkeyatts AND (NOT a.attnotnull OR a.attgenerated <> '' OR NOT COALESCE(a.attnum = ANY (p.attrs::int2[]), true))))`;
+
 /** PostgreSQL's own view of what a publication holds: pg_get_publication_tables (pg_publication.c). Columns and filter are there since 15. */
 const TABLES_SQL = `
   SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
@@ -78,8 +89,11 @@ const TABLES_SQL = `
          COALESCE((SELECT json_agg(a.attname ORDER BY k.position)
                      FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-                    WHERE i.indrelid = c.oid AND i.indimmediate AND k.position <= i.indnkeyatts
-                      AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END), '[]') AS key,
+                    WHERE k.position <= i.indnkeyatts AND i.indexrelid = (
+                      SELECT i.indexrelid FROM pg_index i
+                       WHERE i.indrelid = c.oid AND i.indimmediate
+                         AND CASE c.relreplident WHEN 'i' THEN i.indisreplident WHEN 'f' THEN i.indisprimary OR ${NAMES_ROWS} ELSE i.indisprimary END
+                       ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1)), '[]') AS key,
          c.reltuples::float8 AS estimated_rows, pg_table_size(c.oid)::float8 AS bytes,
          (SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod), 'type_name', format_type(a.atttypid, NULL),
                             'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
@@ -157,11 +171,11 @@ function publishedTable(row: TableRow): PublishedTable {
 
 /** Refuses, all in one message, tables whose updates and deletes could not be followed. */
 export function checkReplicaIdentities(tables: readonly PublishedTable[]): void {
-  const without = tables.filter((table) => table.identity === "nothing" || table.key.length === 0);
+  const without = tables.filter((table) => table.identity === "nothing" || (table.identity !== "full" && table.key.length === 0));
   if (without.length === 0) return;
-  const list = without.map((table) => `${displayName(table)} (${table.identity === "full" ? "REPLICA IDENTITY FULL without a primary key, which is not supported yet" : table.identity === "nothing" ? "REPLICA IDENTITY NOTHING" : "no primary key"})`);
+  const list = without.map((table) => `${displayName(table)} (${table.identity === "nothing" ? "REPLICA IDENTITY NOTHING" : table.identity === "index" ? "its identity index is gone" : "no primary key"})`);
   throw new ReshardError("REPLICA_IDENTITY_MISSING", `Updates and deletes of ${without.length === 1 ? "this table" : "these tables"} name no row: ${list.join(", ")}.`, {
-    remedy: "Give each a primary key, or ALTER TABLE … REPLICA IDENTITY USING INDEX with a unique index over NOT NULL columns; or take it out of the publication.",
+    remedy: "Give each a primary key, or ALTER TABLE … REPLICA IDENTITY USING INDEX with a unique index over NOT NULL columns, or REPLICA IDENTITY FULL; or take it out of the publication.",
   });
 }
 

@@ -1,8 +1,8 @@
 import type pg from "pg";
-import type { ApplyStep, RowSet } from "../apply-step.js";
+import type { KeyedStep, RowSet } from "../apply-step.js";
 import { ReshardError } from "../errors.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
-import { changeKeyStatement, deleteOwnStatement, deleteStatement, emptyStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
+import { deleteOwnStatement, deleteStatement, emptyStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
 import { type OwnedAnswer, type OwnedCommand, ownedCommands } from "./owned-commands.js";
 import type { Ownership } from "./ownership.js";
 import type { TargetTable } from "./target-table.js";
@@ -19,7 +19,7 @@ export interface OwnedRun {
 const FETCHED_ROWS = 10_000;
 
 /** Runs a step on a table of which several source shards may have a row of the same key (`keyTells` is false). */
-export async function applyOwnedStep(run: OwnedRun, target: TargetTable, step: Exclude<ApplyStep, { kind: "truncate" }>, ownership: Ownership): Promise<void> {
+export async function applyOwnedStep(run: OwnedRun, target: TargetTable, step: KeyedStep, ownership: Ownership): Promise<void> {
   const commands = ownedCommands(step, ownership);
   let answer: OwnedAnswer;
   for (;;) {
@@ -44,9 +44,6 @@ async function perform(run: OwnedRun, target: TargetTable, command: OwnedCommand
       return undefined;
     case "update":
       await run.execute(updateStatement(target, command.columns), [run.encode(command.rows)]);
-      return undefined;
-    case "change-key":
-      await run.execute(changeKeyStatement(target, command.columns), [run.encode(command.oldKey), run.encode(command.rows)]);
       return undefined;
     case "replace":
       await replace(run, target, run.encode(command.rows));

@@ -100,16 +100,6 @@ function replaceColumnsStatement(target: TargetTable, columns: readonly number[]
     SELECT place FROM gone`;
 }
 
-/** Gives the row with the key in `$1` the key and columns in `$2`; it keeps its other values. */
-export function changeKeyStatement(target: TargetTable, columns: readonly number[]): string {
-  const values = writtenColumns(target)
-    .map((index) => (columns.includes(index) ? value(target.columns[index]!, index) : `gone.${quoteIdentifier(target.columns[index]!.name)}`))
-    .join(", ");
-  return `WITH gone AS (DELETE FROM ${only(target)} AS t USING ${rows(target)} WHERE ${keyMatch(target)} RETURNING t.*)
-    INSERT INTO ${qualifiedName(target.table)} (${columnList(target)}) OVERRIDING SYSTEM VALUE
-    SELECT ${values} FROM unnest($2::${target.rowTypeName}[]) AS d, gone${onConflict(target)}`;
-}
-
 /**
  * True where foreign keys of other tables would forbid to truncate `$1`: those are not published, or the shard has their
  * truncation already.
@@ -145,7 +135,7 @@ function rows(target: TargetTable, suffix = ""): string {
   return `unnest($1::${target.rowTypeName}[])${suffix} AS d`;
 }
 
-function only(target: TargetTable): string {
+export function only(target: TargetTable): string {
   return `${target.only ? "ONLY " : ""}${qualifiedName(target.table)}`;
 }
 
@@ -163,7 +153,7 @@ function keyMatch(target: TargetTable): string {
 }
 
 /** An attribute of a row; what came as text is read by the column's type. */
-function value(column: TargetColumn, index: number): string {
+export function value(column: TargetColumn, index: number): string {
   const attribute = `d."${index + 1}"`;
   if (!column.asText) return attribute;
   return column.inputFunction === null ? `${attribute}::${column.columnType}` : `${column.inputFunction}(pg_catalog.textout(${attribute}))`;

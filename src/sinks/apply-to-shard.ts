@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import { concatMap, defer, finalize, tap } from "rxjs";
-import type { ApplyStep, RowSet, StepBatch } from "../apply-step.js";
+import { type ApplyStep, isEqualStep, type RowSet, type StepBatch } from "../apply-step.js";
 import type { SourceTransaction } from "../change-batch.js";
 import type { Receipt, Sink } from "../flow.js";
 import { endQuietly } from "../postgres/connection.js";
@@ -13,10 +13,11 @@ import type { ValueFormat } from "../postgres/value-format.js";
 import { writeStreamProgress } from "../progress/stream-progress.js";
 import type { ProgressKey } from "../progress/table-progress.js";
 import {
-  changeKeyStatement, copyStatement, deleteStatement, emptyStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement,
+  copyStatement, deleteStatement, emptyStatement, insertStatement, REFERENCED_FROM_ELSEWHERE, replacesRows, replaceStatement, truncateStatement, updateStatement, upsertStatement,
 } from "./apply-statements.js";
 import { copyIn } from "../postgres/copy-in.js";
 import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply-transaction.js";
+import { applyEqualStep } from "./apply-equal-step.js";
 import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-owned-step.js";
 import { contestedOwnership, isContested, type Ownership } from "./ownership.js";
 import { copies, EncodedRows } from "./encoded-rows.js";
@@ -33,7 +34,8 @@ export interface ApplyToShardOptions {
   readonly format?: ValueFormat;
   /**
    * Completes rows that came from another shard with unchanged TOAST: reads what they do not carry from the source, by
-   * key. Rows that the source does not have any more are left out; the stream will tell what became of them.
+   * key. Rows that the source does not have any more, or that belong on another shard, are left out; the stream will
+   * tell what became of them.
    */
   readonly completeFromSource: (rows: RowSet, places: readonly number[]) => Promise<RowSet>;
   /** Returns once what these transactions did is seen by whoever looks rows up on the source. */
@@ -96,11 +98,12 @@ class ApplySession {
   arrive(batch: StepBatch): void {
     this.#newestArrived = batch.sequence;
     for (const step of batch.steps) {
-      if (step.kind === "truncate" || step.kind === "change-key") return;
+      if (step.kind === "truncate") return;
       const target = this.#targets.get(step.rows.relation);
       if (target === undefined) return;
-      if (step.kind === "upsert" && step.before === "absent" && copies(target, step.rows)) this.#encoded.copyData(target, step.rows);
+      if ((step.kind === "insert" || (step.kind === "upsert" && step.before === "absent")) && copies(target, step.rows)) this.#encoded.copyData(target, step.rows);
       else this.#encoded.array(target, step.rows);
+      if (step.kind === "update-equal") this.#encoded.array(target, step.oldRows);
     }
   }
 
@@ -140,6 +143,7 @@ class ApplySession {
             await inOrder(sent);
             sent = [];
           }
+          await inOrder(sent);
         } catch (error) {
           if (!CONFLICTS.has(sqlState(error) ?? "")) throw error;
           await client.query("ROLLBACK TO SAVEPOINT batch; RELEASE SAVEPOINT batch");
@@ -196,6 +200,11 @@ class ApplySession {
       return;
     }
     const target = this.#target(step.rows.relation);
+    if (isEqualStep(step)) {
+      const encode = (rows: RowSet): Buffer => this.#encoded.array(target, rows);
+      await applyEqualStep({ client, encode, insert: (rows) => this.#insert(client, target, rows) }, target, step);
+      return;
+    }
     const ownership = contestedOwnership(step, (relation) => this.#options.ownershipOf?.(relation));
     if (ownership !== undefined) {
       await applyOwnedStep(this.#ownedRun(client, target), target, step, ownership);
@@ -209,12 +218,6 @@ class ApplySession {
         if (step.before === "present") {
           if (!(await this.#replace(client, target, step.rows))) await this.#upsert(client, target, step.rows);
         } else if (!(assumeNew && step.before === "absent" && (await this.#copy(client, target, step.rows)))) await this.#upsert(client, target, step.rows);
-        break;
-      case "change-key":
-        await this.#execute(client, target, changeKeyStatement(target, step.columns), [
-          this.#encoded.array(target, step.oldKey),
-          this.#encoded.array(target, step.rows),
-        ]);
         break;
       case "update": {
         const result = await this.#execute(client, target, updateStatement(target, step.columns), [this.#encoded.array(target, step.rows)]);
@@ -269,6 +272,10 @@ class ApplySession {
     const array = this.#encoded.array(target, rows);
     if (replacesRows(target)) await this.#execute(client, target, deleteStatement(target), [array]);
     await this.#execute(client, target, upsertStatement(target), [array]);
+  }
+
+  async #insert(client: pg.Client, target: TargetTable, rows: RowSet): Promise<void> {
+    if (!(await this.#copy(client, target, rows))) await this.#execute(client, target, insertStatement(target), [this.#encoded.array(target, rows)]);
   }
 
   async #execute(client: pg.Client, target: TargetTable, text: string, values: readonly unknown[]): Promise<pg.QueryResult<{ place: number }>> {

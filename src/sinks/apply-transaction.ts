@@ -39,7 +39,7 @@ export class ApplyTransaction {
    * serves both
    */
   *commandsOf(batch: StepBatch, more: boolean): Generator<ApplyCommand, Receipt<Lsn>, CommandAnswer> {
-    if (batch.steps.length > 0) {
+    if (batch.relations.length > 0) {
       const groups = stepGroups(batch.steps);
       let answer = yield { kind: "apply", begin: !this.#open, groups, assumeNew: true };
       this.#open = true;
@@ -64,8 +64,7 @@ export class ApplyTransaction {
 /**
  * Steps that may be sent without waiting for one another, so that the shard works while the next is encoded. What a step
  * sends after its first answer comes behind the others of its group then; within one no two steps write the same row, but
- * a deletion ahead of what puts the row in again. A key change or TRUNCATE goes alone, and a table's new definition
- * begins a group.
+ * a deletion ahead of what puts the row in again. A TRUNCATE goes alone, and a table's new definition begins a group.
  */
 export function stepGroups(steps: readonly ApplyStep[]): ApplyStep[][] {
   const groups: ApplyStep[][] = [];
@@ -77,7 +76,7 @@ export function stepGroups(steps: readonly ApplyStep[]): ApplyStep[][] {
     relations.clear();
   };
   for (const step of steps) {
-    if (step.kind === "truncate" || step.kind === "change-key") {
+    if (step.kind === "truncate") {
       close();
       groups.push([step]);
       continue;

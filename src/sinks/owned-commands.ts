@@ -1,4 +1,4 @@
-import type { ApplyStep, RowSet } from "../apply-step.js";
+import type { KeyedStep, RowSet } from "../apply-step.js";
 import { contested, type Ownership, type Whereabouts } from "./ownership.js";
 import { pickRows } from "./pick-rows.js";
 
@@ -13,8 +13,6 @@ export type OwnedCommand =
   | { readonly kind: "delete"; readonly rows: RowSet }
   /** Set columns of rows that are there. */
   | { readonly kind: "update"; readonly rows: RowSet; readonly columns: readonly number[] }
-  /** Give a row that is there another key and columns that the row carries, over one that has that key. */
-  | { readonly kind: "change-key"; readonly rows: RowSet; readonly oldKey: RowSet; readonly columns: readonly number[] }
   /** Put whole rows in the place of those that are there. */
   | { readonly kind: "replace"; readonly rows: RowSet }
   /** Put in whole rows that are not there; that one is there all the same is an error. */
@@ -40,7 +38,7 @@ export type OwnedCommands = Generator<OwnedCommand, void, OwnedAnswer>;
  * rows of the source shard that streams here. Rows that it is about are locked first; new ones are inserted without
  * looking away from a conflict, so that one with a session of another source shard is met as an error. It does no I/O.
  */
-export function* ownedCommands(step: Exclude<ApplyStep, { kind: "truncate" }>, { isOwn }: Pick<Ownership, "isOwn">): OwnedCommands {
+export function* ownedCommands(step: KeyedStep, { isOwn }: Pick<Ownership, "isOwn">): OwnedCommands {
   switch (step.kind) {
     case "delete":
       yield* remove(step.rows, isOwn);
@@ -51,9 +49,6 @@ export function* ownedCommands(step: Exclude<ApplyStep, { kind: "truncate" }>, {
     case "update":
       if (step.arriving) yield* arrive(step.rows, step.columns, isOwn);
       else yield* update(step.rows, step.columns, isOwn);
-      break;
-    case "change-key":
-      yield* changeKey(step, isOwn);
       break;
   }
 }
@@ -89,18 +84,6 @@ function* arrive(rows: RowSet, columns: readonly number[], isOwn: IsOwn): Decidi
   if (own.length > 0) yield { kind: "update", rows: pickRows(rows, own), columns };
   yield* onCompleted("replace", rows, yield* taken("put", rows, others));
   yield* onCompleted("insert", rows, absent);
-}
-
-/** Only where the row is here under its old key does it belong here. */
-function* changeKey(step: Extract<ApplyStep, { kind: "change-key" }>, isOwn: IsOwn): Deciding<void> {
-  const { own } = yield* find(step.oldKey, isOwn);
-  if (own.length === 0) {
-    yield* remove(step.oldKey, isOwn);
-    return;
-  }
-  const { others } = yield* find(step.rows, isOwn);
-  const left = others.length > 0 && (yield* taken("put", step.rows, others)).length === 0;
-  yield left ? { kind: "delete", rows: step.oldKey } : { kind: "change-key", rows: step.rows, oldKey: step.oldKey, columns: step.columns };
 }
 
 /** Places of rows, by what is on the shard under their keys. */

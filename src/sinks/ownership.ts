@@ -6,8 +6,9 @@ import type { TableRoute } from "../sharding/table-route.js";
 /** Whose rows are whose, for a table that several source shards bring to one shard. */
 export interface RowOwnership {
   /**
-   * The key of a row tells its source shard, so that no two can have one of the same key. Where it does not, a row that
-   * moves between source shards is on both or on neither for a while, as far as their streams have come.
+   * The key of a row tells its source shard, so that no two can have one of the same key; so does a whole row, where there
+   * is no key. Where it does not, a row that moves between source shards is on both or on neither for a while, as far as
+   * their streams have come.
    */
   readonly keyTells: boolean;
   /** The column whose value tells; undefined where all rows are one source shard's. */
@@ -25,13 +26,13 @@ export interface Ownership extends RowOwnership {
  * Whose rows of a table are whose; undefined where all are taken from one source shard.
  *
  * @param route how the source spreads the table's rows
- * @param key the columns that name a row
+ * @param key the columns that name a row; none where only all of them together do
  */
 export function rowOwnership(route: TableRoute, key: readonly string[], sourceShard: number): RowOwnership | undefined {
   if (route.kind === "omnisharded") return undefined;
   if (route.kind === "fixed") return { keyTells: true, column: undefined, isOwn: () => route.shard === sourceShard };
   return {
-    keyTells: key.includes(route.column),
+    keyTells: key.length === 0 || key.includes(route.column),
     column: { name: route.column, dataType: route.dataType },
     isOwn: (value) => route.shardOf(value ?? Buffer.alloc(0), 0, value?.length ?? -1) === sourceShard,
   };

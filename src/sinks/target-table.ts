@@ -22,6 +22,8 @@ export interface TargetColumn {
   readonly identityAlways: boolean;
   /** Computed by the shard itself; a publication may send it all the same (publish_generated_columns, since 18). */
   readonly generated: boolean;
+  /** Never NULL, and of a type whose `=` can be hashed: rows may be looked for by it. */
+  readonly searchable: boolean;
 }
 
 /** A table on one shard, ready to have changes applied. */
@@ -32,7 +34,7 @@ export interface TargetTable {
   /** Policies decide what this user may write. */
   readonly rowSecurity: boolean;
   readonly columns: readonly TargetColumn[];
-  /** Places of the columns that name a row. */
+  /** Places of the columns that name a row; none where only all of them together do. */
   readonly key: readonly number[];
   /** SQL name of the composite type that rows travel as. */
   readonly rowTypeName: string;
@@ -52,6 +54,7 @@ interface ColumnRow {
   input_function: string | null;
   identity_always: boolean;
   generated: boolean;
+  searchable: boolean;
 }
 
 const COLUMNS_SQL = `
@@ -59,7 +62,8 @@ const COLUMNS_SQL = `
          own.typsend <> 0 AS sends_binary,
          (SELECT format('%I.%I', n.nspname, p.proname) FROM pg_cast c, pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
            WHERE c.castsource = 'text'::regtype AND c.casttarget = t.oid AND c.castmethod = 'f' AND p.oid = t.typinput AND p.pronargs = 1) AS input_function,
-         a.attidentity = 'a' AS identity_always, a.attgenerated <> '' AS generated
+         a.attidentity = 'a' AS identity_always, a.attgenerated <> '' AS generated,
+         a.attnotnull AND up.base_oid = ANY ('{int2,int4,int8,oid,numeric,text,varchar,bpchar,bytea,uuid,date,timestamp,timestamptz}'::regtype[]) AS searchable
     FROM pg_attribute a
     CROSS JOIN LATERAL (
       WITH RECURSIVE up (oid, typmod, depth) AS (
@@ -81,7 +85,7 @@ const UNIQUE_KEYS_SQL = `
    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL`;
 
 export interface TargetTableOptions {
-  /** The columns that name a row. */
+  /** The columns that name a row; none where only all of them together do. */
   readonly key: readonly string[];
   /** What the source streams in. */
   readonly format: ValueFormat;
@@ -123,16 +127,10 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
       widened: widened && !asText,
       identityAlways: there.identity_always,
       generated: there.generated,
+      searchable: there.searchable && !asText,
     };
   });
-  const uniqueKeys = (await client.query<{ columns: string[] | null }>(UNIQUE_KEYS_SQL, [target.oid])).rows;
-  const wanted = [...key].sort().join("\0");
-  if (!uniqueKeys.some((row) => row.columns !== null && [...row.columns].sort().join("\0") === wanted)) {
-    throw new ReshardError("KEY_MISSING", `${displayName(relation)} has no unique index on (${key.join(", ")}) on the shard.`, {
-      remedy: "Run `pg-reshard schema-sync` for the same databases, or create the index, and start again.",
-      place: { table: displayName(relation) },
-    });
-  }
+  if (key.length > 0) await checkUniqueKey(client, relation, target.oid, key);
   const rowTypeName = `reshard.${quoteIdentifier(`row_${sourceShard}_${target.oid}_${generation}`)}`;
   await client.query(
     `DROP TYPE IF EXISTS ${rowTypeName};
@@ -148,6 +146,16 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
     rowTypeName,
     rowType: { oid: Number(rowType.rows[0]!.oid), attributes: columns },
   };
+}
+
+async function checkUniqueKey(client: pg.Client, relation: TableName, target: string, key: readonly string[]): Promise<void> {
+  const uniqueKeys = (await client.query<{ columns: string[] | null }>(UNIQUE_KEYS_SQL, [target])).rows;
+  const wanted = [...key].sort().join("\0");
+  if (uniqueKeys.some((row) => row.columns !== null && [...row.columns].sort().join("\0") === wanted)) return;
+  throw new ReshardError("KEY_MISSING", `${displayName(relation)} has no unique index on (${key.join(", ")}) on the shard.`, {
+    remedy: "Run `pg-reshard schema-sync` for the same databases, or create the index, and start again.",
+    place: { table: displayName(relation) },
+  });
 }
 
 function schemaDiffers(table: TableName, what: string): ReshardError {

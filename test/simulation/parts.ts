@@ -28,6 +28,8 @@ export interface Parts {
   readonly slotFirst: boolean;
   /** Rows that come from other shards are completed from the source. */
   readonly completes: boolean;
+  /** Of rows that may be on any shard each keeps those that belong on it. */
+  readonly keepsOnlyItsOwn: boolean;
   /** Where the shards are brought to a position, from the source as it was there. */
   readonly completesFromPosition: boolean;
   /** Nothing is looked up before what came by the stream is seen on the source, nor written where others look it up. */
@@ -55,6 +57,7 @@ export const REAL: Parts = {
   progressToDisk: true,
   slotFirst: true,
   completes: true,
+  keepsOnlyItsOwn: true,
   completesFromPosition: true,
   waitsUntilSeen: true,
   takesTurns: true,

@@ -41,7 +41,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   "commits the pieces of a large transaction one by one": { found: ["data"], within: MANY, parts: but({ transaction: () => new CommitsPieces() }) },
   "answers commits that are not on disk": { found: ["data", "error"], within: MORE, parts: but({ commitsOnDisk: false }) },
   "runs the same steps again after a conflict": { found: ["error"], within: MORE, parts: but({ transaction: () => new RepeatsConflicts() }) },
-  "sends key changes and truncates along with other steps": { found: ["data", "error"], within: MORE, parts: but({ transaction: () => new SendsAllAtOnce() }) },
+  "sends truncates along with other steps": { found: ["data", "error"], within: MORE, parts: but({ transaction: () => new SendsAllAtOnce() }) },
 
   // What a shard leaves out.
   "skips the transaction that begins where the shard stands": { found: ["data"], within: MANY, parts: but({ skipApplied: (position) => REAL.skipApplied({ ...position, applied: position.applied + 1n }) }) },
@@ -52,6 +52,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   // Rows that move.
   "deletes a moved row elsewhere only where its key changed": { found: ["data"], within: MANY, parts: but({ changesOfShard: deletesOnKeyChange }) },
   "does not complete rows that come from other shards": { found: ["data"], within: MANY, parts: but({ completes: false }) },
+  "keeps every row that it has looked up": { found: ["data"], within: MANY, parts: but({ keepsOnlyItsOwn: false }) },
 
   // Rows of several source shards.
   "deletes without looking whose the row is": { found: ["data"], within: MANY, parts: but({ ownedCommands: (step, ownership) => REAL.ownedCommands(step, step.kind === "delete" ? { isOwn: () => true } : ownership) }) },

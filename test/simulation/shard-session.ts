@@ -1,4 +1,4 @@
-import type { ApplyStep, StepBatch } from "../../src/apply-step.js";
+import { type ApplyStep, isEqualStep, type StepBatch } from "../../src/apply-step.js";
 import type { SourceTransaction } from "../../src/change-batch.js";
 import type { Random } from "../../src/demo/random.js";
 import type { Batch, Receipt } from "../../src/flow.js";
@@ -8,12 +8,11 @@ import { keyOnTwoShards } from "../../src/sinks/apply-owned-step.js";
 import type { OwnedAnswer } from "../../src/sinks/owned-commands.js";
 import { contestedOwnership, type RowOwnership } from "../../src/sinks/ownership.js";
 import type { ApplyCommand, ApplyTransaction, CommandAnswer } from "../../src/sinks/apply-transaction.js";
-import { keyOf, type Row } from "../support/changes.js";
-import type { State } from "../support/changes-history.js";
+import type { Row } from "../support/changes.js";
 import type { Parts } from "./parts.js";
-import { copyKey, type OwnedRun, type ShardTransaction, type SimulatedShard, type SourceRows, UniqueViolation } from "./simulated-shard.js";
+import { type Completion, type OwnedRun, type ShardTransaction, type SimulatedShard, UniqueViolation } from "./simulated-shard.js";
 import { SteppedSink, type Steps } from "./stepped-sink.js";
-import { ownerBytes, SPECS } from "./tables.js";
+import { ownerBytes } from "./tables.js";
 
 /** A session's transaction on a shard, and a COMMIT that takes its time. */
 class ShardSession {
@@ -60,7 +59,7 @@ export interface SessionOptions {
 
 export interface ApplySessionOptions extends SessionOptions {
   readonly transaction: Pick<ApplyTransaction, "commandsOf">;
-  readonly lookup: (oid: number) => State;
+  readonly completion: Omit<Completion, "untilSeen">;
   /** Waits until transactions of the source shard are seen there. */
   readonly untilSeen: (transactions: readonly SourceTransaction[]) => Steps<void>;
   readonly random: Random;
@@ -75,7 +74,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
   const session = new ShardSession(options.shard, options.commitsOnDisk);
   const { ownershipOf, parts } = options;
   let transactions: readonly SourceTransaction[] = [];
-  const source: SourceRows = { read: options.lookup, untilSeen: () => options.untilSeen(transactions) };
+  const completion: Completion = { ...options.completion, untilSeen: () => options.untilSeen(transactions) };
   const contests = (steps: readonly ApplyStep[]): boolean => steps.some((step) => parts.isContested(step, ownershipOf));
 
   function* run(step: ApplyStep, assumeNew: boolean): Steps<void> {
@@ -83,12 +82,12 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
       const shared = step.relations.filter((relation) => ownershipOf(relation) !== undefined);
       for (const relation of shared) yield* truncateOwn(relation, ownershipOf(relation)!);
       const others = step.relations.filter((relation) => !shared.includes(relation));
-      if (others.length > 0) yield* session.transaction.run({ ...step, relations: others }, source, false);
+      if (others.length > 0) yield* session.transaction.run({ ...step, relations: others }, completion, false);
       return;
     }
     const ownership = contestedOwnership(step, ownershipOf);
-    if (ownership === undefined) {
-      yield* session.transaction.run(step, source, assumeNew);
+    if (ownership === undefined || isEqualStep(step)) {
+      yield* session.transaction.run(step, completion, assumeNew);
       return;
     }
     const commands = parts.ownedCommands(step, ownership);
@@ -97,7 +96,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
       const next = commands.next(answer);
       if (next.done === true) return;
       if (next.value.kind === "wait") throw keyOnTwoShards(step.rows.relation, []);
-      answer = yield* session.transaction.perform(next.value, { column: ownership.column!.name, source, look: options.look });
+      answer = yield* session.transaction.perform(next.value, { column: ownership.column!.name, completion, look: options.look });
     }
   }
 
@@ -114,7 +113,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
         try {
           for (const group of command.groups) {
             if (contests(group)) {
-              yield* source.untilSeen();
+              yield* completion.untilSeen();
               if (parts.takesTurns) yield* session.transaction.takeTurn();
               for (const step of group) yield* run(step, command.assumeNew);
             } else yield* together(group.map((step) => run(step, command.assumeNew)), options.random);
@@ -127,7 +126,7 @@ export function applySession(options: ApplySessionOptions): SteppedSink<StepBatc
         break;
       case "apply-one-by-one":
         if (contests(command.steps)) {
-          yield* source.untilSeen();
+          yield* completion.untilSeen();
           if (parts.takesTurns) yield* session.transaction.takeTurn();
         }
         for (const step of command.steps) yield* run(step, false);
@@ -182,7 +181,7 @@ export function copySession(options: SessionOptions & { readonly isSeen: () => b
     function* (batch: CopiedRows): Steps<Receipt<Lsn>> {
       yield;
       while (!options.isSeen()) yield;
-      for (const row of batch.rows) session.transaction.insert(batch.oid, copyKey(keyOf(SPECS.get(batch.oid)!, row), options.source), row);
+      for (const row of batch.rows) session.transaction.insertCopied(batch.oid, row, options.source);
       if (batch.resume === undefined) return { taken: batch.sequence };
       session.transaction.writeSnapshot(`${options.source}.${batch.oid}`, batch.resume);
       yield* session.commit(true);

@@ -3,9 +3,9 @@ import type { Random } from "../../src/demo/random.js";
 import type { Lsn } from "../../src/postgres/lsn.js";
 import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
 import type { OwnedAnswer, OwnedCommand } from "../../src/sinks/owned-commands.js";
-import { keyOf, type Row, type TableSpec } from "../support/changes.js";
+import { addRow, isKeyless, keyOf, type Row, type RowTable, type TableSpec } from "../support/changes.js";
 import type { State } from "../support/changes-history.js";
-import { applyStep, complete, keyOfRow, type RowTable } from "../support/changes-model.js";
+import { applyStep, complete, type IsHere, keyOfRow } from "../support/changes-model.js";
 import { TABLES } from "../support/changes-tables.js";
 import { Locks } from "./locks.js";
 import { rowSetOf } from "./row-set-of.js";
@@ -25,7 +25,7 @@ interface ShardData {
 }
 
 /** Names a copied row while its table has no primary key yet. */
-export function copyKey(key: string, source: number): string {
+function copyKey(key: string, source: number): string {
   return `${key} of ${source}`;
 }
 
@@ -84,9 +84,10 @@ export class SimulatedShard {
 
   /** A table's rows as they were copied, by their keys. */
   copied(oid: number): ReadonlyMap<string, readonly CopiedRow[]> {
+    const spec = SPECS.get(oid)!;
     const byKey = new Map<string, CopiedRow[]>();
     for (const [name, row] of this.#data.tables.get(oid)!) {
-      const key = keyOf(SPECS.get(oid)!, row);
+      const key = isKeyless(spec) ? name : keyOf(spec, row);
       byKey.set(key, [...(byKey.get(key) ?? []), { name, key, row }]);
     }
     return byKey;
@@ -137,18 +138,19 @@ function copyOf(data: ShardData): ShardData {
   return { tables: new Map([...data.tables].map(([oid, rows]) => [oid, new Map(rows)])), applied: new Map(data.applied), snapshots: new Map(data.snapshots), keyed: new Set(data.keyed) };
 }
 
-/** A source shard as lookups find it. */
-export interface SourceRows {
-  /** Waits until what came by the stream is seen. */
+/** What rows are completed from, and which of them are kept. */
+export interface Completion {
+  /** Waits until what came by the stream is seen on the source. */
   readonly untilSeen: () => Steps<void>;
-  readonly read: (oid: number) => State;
+  readonly source: (oid: number) => State;
+  readonly isHere: IsHere;
 }
 
 /** How `applyToShard` runs steps on tables that several source shards have rows of. */
 export interface OwnedRun {
   /** The column that tells whose a row is. */
   readonly column: string;
-  readonly source: SourceRows;
+  readonly completion: Completion;
   readonly look: (spec: TableSpec, keys: readonly string[]) => Steps<OwnedAnswer>;
 }
 
@@ -167,8 +169,8 @@ export class ShardTransaction {
   }
 
   /** One step as `applyToShard` sends it: each `yield` is the wait for an answer, with which what follows is sent. */
-  *run(step: ApplyStep, source: SourceRows, assumeNew: boolean): Steps<void> {
-    if (step.kind === "update" && step.arriving) yield* this.#arrive(step.rows, step, source);
+  *run(step: ApplyStep, completion: Completion, assumeNew: boolean): Steps<void> {
+    if (step.kind === "update" && step.arriving) yield* this.#arrive(step.rows, step, completion);
     else if (step.kind === "upsert" && step.before === "present") yield* this.#replace(step);
     else {
       if (assumeNew && step.kind === "upsert" && step.before === "absent" && this.#missing(step.rows).length < step.rows.count) throw new UniqueViolation("COPY met a row that is there");
@@ -177,25 +179,25 @@ export class ShardTransaction {
     yield;
   }
 
-  *#arrive(rows: RowSet, step: ApplyStep & { readonly kind: "update" }, source: SourceRows): Steps<void> {
+  *#arrive(rows: RowSet, step: ApplyStep & { readonly kind: "update" }, completion: Completion): Steps<void> {
     const spec = SPECS.get(rows.relation.oid)!;
     const table = this.#tables.get(spec.oid)!;
     const missing = this.#missing(rows);
     applyStep({ ...step, arriving: false }, SPECS, this.#tables);
     if (missing.length === 0) return;
-    for (const row of yield* this.#complete(rows, missing, source)) table.set(keyOf(spec, row), row);
+    for (const row of yield* this.#complete(rows, missing, completion)) table.set(keyOf(spec, row), row);
   }
 
   /** Looks the rows up, one after the other. */
-  *#complete(rows: RowSet, places: readonly number[], source: SourceRows): Steps<Row[]> {
+  *#complete(rows: RowSet, places: readonly number[], { untilSeen, source, isHere }: Completion): Steps<Row[]> {
     const spec = SPECS.get(rows.relation.oid)!;
     const completed: Row[] = [];
     yield;
-    yield* source.untilSeen();
+    yield* untilSeen();
     for (const place of places) {
       yield;
-      const row = complete(spec, rows, place, () => source.read(spec.oid));
-      if (row !== undefined) completed.push(row);
+      const row = complete(spec, rows, place, () => source(spec.oid));
+      if (row !== undefined && isHere(spec.oid, row)) completed.push(row);
     }
     return completed;
   }
@@ -236,7 +238,7 @@ export class ShardTransaction {
       case "look":
         return yield* run.look(spec, command.places.map((place) => keyOfRow(spec, rows, place)));
       case "complete":
-        return rowSetOf(rows.relation, yield* this.#complete(rows, command.places, run.source));
+        return rowSetOf(rows.relation, yield* this.#complete(rows, command.places, run.completion));
       case "insert":
         for (let place = 0; place < rows.count; place++) {
           const key = keyOfRow(spec, rows, place);
@@ -250,9 +252,6 @@ export class ShardTransaction {
         return undefined;
       case "replace":
         applyStep({ kind: "upsert", rows, before: "unknown" }, SPECS, this.#tables);
-        return undefined;
-      case "change-key":
-        applyStep(command, SPECS, this.#tables);
         return undefined;
       case "update":
         applyStep({ kind: "update", rows, columns: command.columns, arriving: false }, SPECS, this.#tables);
@@ -279,10 +278,16 @@ export class ShardTransaction {
     yield* this.#shard.locks.take(keyName(oid, key), this, false);
   }
 
-  insert(oid: number, key: string, row: Row): void {
+  /** A row of a copy from a source shard. */
+  insertCopied(oid: number, row: Row, source: number): void {
+    const spec = SPECS.get(oid)!;
     const table = this.#tables.get(oid)!;
-    if (table.get(key) !== undefined) throw new UniqueViolation(`table ${oid} has ${key} already`);
-    table.set(key, row);
+    if (isKeyless(spec)) addRow(spec, table, row);
+    else {
+      const key = copyKey(keyOf(spec, row), source);
+      if (table.get(key) !== undefined) throw new UniqueViolation(`table ${oid} has ${key} already`);
+      table.set(key, row);
+    }
   }
 
   savepoint(): void {

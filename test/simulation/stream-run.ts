@@ -5,7 +5,7 @@ import { shardChanges } from "../../src/operators/shard-changes.js";
 import type { Lsn } from "../../src/postgres/lsn.js";
 import { isRetryable } from "../../src/postgres/server-errors.js";
 import type { Whereabouts } from "../../src/sinks/ownership.js";
-import type { TableSpec } from "../support/changes.js";
+import type { Row, TableSpec } from "../support/changes.js";
 import type { State } from "../support/changes-history.js";
 import { keyNames, routeOf } from "../support/changes-tables.js";
 import { applySession } from "./shard-session.js";
@@ -42,13 +42,14 @@ export class StreamRun {
     const { windowBytes, batchBytes } = settings;
     this.connection = new StreamConnection(server, parts.pacing({ windowBytes, batchBytes, stopAt: until?.position }));
     this.sessions = shards.map((shard) => {
-      const lookup = (oid: number): State => {
+      const lookUp = (oid: number): State => {
         shard.completedFrom.set(`${source}.${oid}`, until?.position ?? server.position);
         if (!parts.completes) return NOTHING;
         return parts.completesFromPosition && until !== undefined ? until.state : server.visible;
       };
+      const isHere = (oid: number, row: Row): boolean => !parts.keepsOnlyItsOwn || world.isAt(oid, row, shard.number);
       return applySession({
-        shard, source, commitsOnDisk: parts.commitsOnDisk, transaction: parts.transaction(), lookup, random: world.random, parts,
+        shard, source, commitsOnDisk: parts.commitsOnDisk, transaction: parts.transaction(), completion: { source: lookUp, isHere }, random: world.random, parts,
         ownershipOf: ({ oid }) => ownershipIn(oid, source, world.sources.length),
         *untilSeen(transactions) {
           while (parts.waitsUntilSeen && !transactions.every(({ xid }) => server.sees(xid))) yield;

@@ -1,9 +1,9 @@
 import type { Random } from "../../src/demo/random.js";
-import { deleteMessage, insertMessage, keyOf, type Row, type TableSpec, updateMessage, xlogData } from "../support/changes.js";
+import { addRow, deleteMessage, insertMessage, isKeyless, keyOf, removeRow, type Row, type TableSpec, updateMessage, xlogData } from "../support/changes.js";
 import { valueOf } from "../support/changes-history.js";
 import type { MovingRows } from "./moving-rows.js";
 import { keyName, type LoggedChange, type SimulatedSource } from "./simulated-source.js";
-import { KEYS_STAY, movesBetweenSources, sourceOf, UNIQUE_COLUMNS, violatesUnique } from "./tables.js";
+import { movesBetweenSources, sourceOf, UNIQUE_COLUMNS, violatesUnique } from "./tables.js";
 
 /** What an application that knows the source shards works with. */
 export interface Application {
@@ -112,13 +112,13 @@ class TransactionLog {
   #replace(spec: TableSpec, before: Row, after: Row): void {
     const [oldKey, newKey] = [keyOf(spec, before), keyOf(spec, after)];
     const rows = this.#rows(spec);
-    if (newKey !== oldKey && (KEYS_STAY.has(spec.name) || this.#isTaken(spec, newKey))) return;
-    rows.delete(oldKey);
+    if (newKey !== oldKey && this.#isTaken(spec, newKey)) return;
+    removeRow(spec, rows, before);
     if (violatesUnique(spec.oid, newKey, after, rows)) {
-      rows.set(oldKey, before);
+      addRow(spec, rows, before);
       return;
     }
-    rows.set(newKey, after);
+    addRow(spec, rows, after);
     this.#puts.add(keyName(spec.oid, newKey));
     this.#changes.push({ tables: [spec], payload: xlogData(updateMessage(spec, before, after)) });
     this.#words.push(`update ${shown(spec, before)} to ${after.join(" ")}`);
@@ -184,14 +184,14 @@ class TransactionLog {
 
   #put(spec: TableSpec, row: Row): void {
     const key = keyOf(spec, row);
-    this.#rows(spec).set(key, row);
+    addRow(spec, this.#rows(spec), row);
     this.#puts.add(keyName(spec.oid, key));
     this.#changes.push({ tables: [spec], payload: xlogData(insertMessage(spec, row)) });
     this.#words.push(`insert ${shown(spec, row)}`);
   }
 
   #remove(spec: TableSpec, row: Row): void {
-    this.#rows(spec).delete(keyOf(spec, row));
+    removeRow(spec, this.#rows(spec), row);
     this.#changes.push({ tables: [spec], payload: xlogData(deleteMessage(spec, row)) });
     this.#words.push(`delete ${shown(spec, row)}`);
   }
@@ -199,6 +199,7 @@ class TransactionLog {
   /** A row has the key: here, or, of rows that may move, on any source shard. */
   #isTaken(spec: TableSpec, key: string): boolean {
     const { sources } = this.#application;
+    if (isKeyless(spec)) return false;
     return movesBetweenSources(spec.oid, sources.length) ? sources.some(({ tables }) => tables.get(spec.oid)!.has(key)) : this.#rows(spec).has(key);
   }
 

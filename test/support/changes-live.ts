@@ -6,6 +6,7 @@ import type { ServerAddress } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { type Receipt, run, type Sink } from "../../src/flow.js";
 import { rewriteUpserts } from "../../src/operators/rewrite-upserts.js";
+import { rowsOfShard } from "../../src/operators/rows-of-shard.js";
 import { changesOfShard, shardChanges } from "../../src/operators/shard-changes.js";
 import { skipApplied } from "../../src/operators/skip-applied.js";
 import { Sessions } from "../../src/pipelines/sessions.js";
@@ -92,7 +93,10 @@ export class LiveShards {
         open: () => this.sessions.writer(this.address(shard), "apply 0", { pipeline: true }),
         progress: this.progress,
         keyOf,
-        completeFromSource: (rows, places) => completeRows(lookup, rows, places, { key: keyOf(rows.relation), partitioned: false, isText: isText(rows.relation) }),
+        completeFromSource: async (rows, places) => {
+          const completed = await completeRows(lookup, rows, places, { key: keyOf(rows.relation), partitioned: false, isText: isText(rows.relation) });
+          return rowsOfShard(completed, this.#route(rows.relation), shard);
+        },
       }),
     );
   }
@@ -104,14 +108,17 @@ export class LiveShards {
     const batches: ChangeBatch[] = [];
     try {
       const sinks = await Promise.all(this.shards.map((_, shard) => this.sink(shard, lookup)));
-      const route = this.#options.route ?? (() => ({ kind: "omnisharded" }) as const);
       const receipts = await lastValueFrom(
-        run(this.stream({ stopAt, ...options }), pipe(tap((batch: ChangeBatch) => batches.push(batch)), shardChanges(route)), toShards(changesOfShard, sinks)).pipe(toArray()),
+        run(this.stream({ stopAt, ...options }), pipe(tap((batch: ChangeBatch) => batches.push(batch)), shardChanges((relation) => this.#route(relation))), toShards(changesOfShard, sinks)).pipe(toArray()),
       );
       return { batches, receipts };
     } finally {
       await lookup.end();
     }
+  }
+
+  #route(table: TableName): TableRoute {
+    return this.#options.route?.(table) ?? { kind: "omnisharded" };
   }
 
   /** A table's rows as text, the columns by name; on the source (-1) or a shard. */

@@ -1,10 +1,13 @@
-import { ABSENT, type ApplyStep, type RowSet } from "../../src/apply-step.js";
+import { ABSENT, type ApplyStep, isEqualStep, type RowSet } from "../../src/apply-step.js";
 import { COLUMN_NULL } from "../../src/postgres/pgoutput-tuple.js";
-import { keyOf, type Row, type TableSpec } from "./changes.js";
+import { addRow, removeRow, type Row, type RowTable, type TableSpec } from "./changes.js";
 import type { State } from "./changes-history.js";
 
 /** The source as `completeFromSource` finds it. */
 export type ReadSource = () => State;
+
+/** Whether a row that was completed from there belongs on this shard. */
+export type IsHere = (oid: number, row: Row) => boolean;
 
 /** A shard's tables in memory: does with the steps what the statements of `applyToShard` do on a server. */
 export class ShardModel {
@@ -34,35 +37,23 @@ export class ShardModel {
     return Array.from({ length: rows.count }, (_, row) => this.#tables.get(spec.oid)!.has(keyOfRow(spec, rows, row)));
   }
 
-  apply(steps: readonly ApplyStep[], source?: ReadSource): void {
-    for (const step of steps) applyStep(step, this.#specs, this.#tables, source);
+  apply(steps: readonly ApplyStep[], source?: ReadSource, isHere?: IsHere): void {
+    for (const step of steps) applyStep(step, this.#specs, this.#tables, source, isHere);
   }
 }
 
-/** Rows by `keyOf`, as far as the steps need them. */
-export interface RowTable {
-  get(key: string): Row | undefined;
-  set(key: string, row: Row): unknown;
-  delete(key: string): unknown;
-  clear(): void;
-}
-
 /** Does with one step what the statements of `applyToShard` do on a server. Specs and tables by OID. */
-export function applyStep(step: ApplyStep, specs: ReadonlyMap<number, TableSpec>, tables: ReadonlyMap<number, RowTable>, source?: ReadSource): void {
+export function applyStep(step: ApplyStep, specs: ReadonlyMap<number, TableSpec>, tables: ReadonlyMap<number, RowTable>, source?: ReadSource, isHere: IsHere = () => true): void {
   if (step.kind === "truncate") {
     for (const { oid } of step.relations) tables.get(oid)!.clear();
     return;
   }
   const spec = specs.get(step.rows.relation.oid)!;
   const table = tables.get(spec.oid)!;
-  if (step.kind === "change-key") {
-    const oldKey = keyOfRow(spec, step.oldKey, 0);
-    const before = table.get(oldKey);
-    table.delete(oldKey);
-    if (before !== undefined) {
-      const after = before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, 0, column)! : value));
-      table.set(keyOf(spec, after), after);
-    }
+  if (isEqualStep(step)) {
+    const former = step.kind === "delete-equal" ? step.rows : step.kind === "update-equal" ? step.oldRows : undefined;
+    if (former !== undefined) for (const row of wholeRows(former)) if (!removeRow(spec, table, row)) throw new Error(`${spec.name} lacks ${row.join(" ")}`);
+    if (step.kind !== "delete-equal") for (const row of wholeRows(step.rows)) addRow(spec, table, row);
     return;
   }
   for (let row = 0; row < step.rows.count; row++) {
@@ -74,7 +65,7 @@ export function applyStep(step: ApplyStep, specs: ReadonlyMap<number, TableSpec>
       if (before !== undefined) table.set(key, before.map((value, column) => (step.columns.includes(column) ? valueAt(step.rows, row, column)! : value)));
       else if (step.arriving) {
         const completed = complete(spec, step.rows, row, source);
-        if (completed !== undefined) table.set(key, completed);
+        if (completed !== undefined && isHere(spec.oid, completed)) table.set(key, completed);
       }
     }
   }
@@ -97,10 +88,14 @@ export function valueAt(rows: RowSet, row: number, column: number): string | nul
   return rows.buffer.toString("utf8", at + 5, at + 5 + rows.buffer.readInt32BE(at + 1));
 }
 
+function wholeRows(rows: RowSet): Row[] {
+  return Array.from({ length: rows.count }, (_, row) => whole(rows, row));
+}
+
 function whole(rows: RowSet, row: number): Row {
   return rows.relation.columns.map((column, index) => {
     const value = valueAt(rows, row, index);
-    if (value === undefined) throw new Error(`an upsert does not carry ${column.name}`);
+    if (value === undefined) throw new Error(`a whole row does not carry ${column.name}`);
     return value;
   });
 }

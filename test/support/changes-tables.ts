@@ -19,6 +19,7 @@ export const TABLES: readonly RoutedTable[] = [
   { oid: 6, name: "drifted", shardedBy: "owner", columns: [{ name: "id", key: true }, { name: "owner", large: true }, { name: "doc", large: true }] },
   { oid: 7, name: "everywhere", columns: [{ name: "id", key: true }, { name: "doc", large: true }] },
   { oid: 8, name: "fixed", fixed: 0, columns: [{ name: "id", key: true }, { name: "doc", large: true }] },
+  { oid: 9, name: "keyless", full: true, shardedBy: "a", columns: [{ name: "doc", large: true, few: true }, { name: "a", few: true }] },
 ];
 
 const byOid = new Map(TABLES.map((table) => [table.oid, table]));
@@ -49,9 +50,14 @@ export function homeOf(oid: number, row: Row, shards: number): number {
   return route.shardOf(bytes, 0, value === null ? -1 : bytes.length);
 }
 
+export function isAt(shard: number, shards: number): (oid: number, row: Row) => boolean {
+  return (oid, row) => [shard, EVERY_SHARD].includes(homeOf(oid, row, shards));
+}
+
 /** What one shard should hold of a state. */
 export function shareOf(state: State, shard: number, shards: number): State {
-  return new Map([...state].map(([oid, rows]) => [oid, new Map([...rows].filter(([, row]) => [shard, EVERY_SHARD].includes(homeOf(oid, row, shards))))]));
+  const isHere = isAt(shard, shards);
+  return new Map([...state].map(([oid, rows]) => [oid, new Map([...rows].filter(([, row]) => isHere(oid, row)))]));
 }
 
 export function finalShare(history: History, shard: number, shards: number): State {

@@ -9,7 +9,7 @@ import { encodePgoutputMessage, type Tuple, type TupleColumn, type WholeMessage 
 export interface TableSpec {
   readonly oid: number;
   readonly name: string;
-  /** REPLICA IDENTITY FULL: old rows come whole. */
+  /** REPLICA IDENTITY FULL: old rows come whole. Without it some column is a key. */
   readonly full?: boolean;
   readonly columns: readonly ColumnSpec[];
 }
@@ -19,6 +19,8 @@ export interface ColumnSpec {
   readonly key?: boolean;
   /** Values that begin with T are stored outside the row: unchanged ones are not sent. */
   readonly large?: boolean;
+  /** It has few different values, so that whole rows are equal. */
+  readonly few?: boolean;
 }
 
 export type Row = readonly (string | null)[];
@@ -33,6 +35,41 @@ export function relationOf(table: TableSpec): PgoutputRelation {
 /** Names the row, for maps. */
 export function keyOf(table: TableSpec, row: Row): string {
   return JSON.stringify(row.filter((_, column) => table.columns[column]!.key === true));
+}
+
+/** Rows by name, as far as changes need them. */
+export interface RowTable {
+  get(key: string): Row | undefined;
+  set(key: string, row: Row): unknown;
+  delete(key: string): unknown;
+  clear(): void;
+}
+
+export function isKeyless(table: TableSpec): boolean {
+  return !table.columns.some(({ key }) => key === true);
+}
+
+/** Puts a row in, over one with its key. Equal rows of a table without key are told apart by a number, from 0 without gaps. */
+export function addRow(table: TableSpec, rows: RowTable, row: Row): void {
+  rows.set(isKeyless(table) ? copyName(row, copiesOf(rows, row)) : keyOf(table, row), row);
+}
+
+/** Takes out the row with its key, or one that equals it; false where none was there. */
+export function removeRow(table: TableSpec, rows: RowTable, row: Row): boolean {
+  const name = isKeyless(table) ? copyName(row, copiesOf(rows, row) - 1) : keyOf(table, row);
+  const there = rows.get(name) !== undefined;
+  rows.delete(name);
+  return there;
+}
+
+function copiesOf(rows: RowTable, row: Row): number {
+  let copies = 0;
+  while (rows.get(copyName(row, copies)) !== undefined) copies++;
+  return copies;
+}
+
+function copyName(row: Row, copy: number): string {
+  return `${JSON.stringify(row)} #${copy}`;
 }
 
 export function binary(value: string | null): TupleColumn {
