@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import { concatMap, defer, finalize, tap } from "rxjs";
 import { type ApplyStep, isEqualStep, type RowSet, type StepBatch } from "../apply-step.js";
@@ -22,7 +21,8 @@ import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-ow
 import { contestedOwnership, isContested, type Ownership } from "./ownership.js";
 import { copies, EncodedRows } from "./encoded-rows.js";
 import { inOrder } from "./in-order.js";
-import { prepareTargetTable, type TargetTable } from "./target-table.js";
+import type { TargetTable } from "./target-table.js";
+import { TargetTables } from "./target-tables.js";
 
 export interface ApplyToShardOptions {
   /** Opens a session, best one with `pipeline`: it is sent several statements at once. */
@@ -70,9 +70,7 @@ const CONFLICTS = new Set(["23505", "23P01"]);
 
 class ApplySession {
   readonly #options: ApplyToShardOptions;
-  readonly #targets = new WeakMap<PgoutputRelation, TargetTable>();
-  /** By the relation's OID: the source sends a Relation message again whenever its caches were emptied. */
-  readonly #newest = new Map<number, { readonly relation: PgoutputRelation; readonly generation: number }>();
+  readonly #targets: TargetTables;
   readonly #encoded = new EncodedRows();
   readonly #statementNames = new Map<string, string>();
   readonly #transaction = new ApplyTransaction();
@@ -87,6 +85,8 @@ class ApplySession {
 
   constructor(options: ApplyToShardOptions) {
     this.#options = options;
+    const { keyOf, format = "binary", progress } = options;
+    this.#targets = new TargetTables((relation) => ({ key: keyOf(relation), format, sourceShard: progress.sourceShard }));
   }
 
   /** Begins to open the session; that it cannot be opened is told by the first batch with changes. */
@@ -99,7 +99,7 @@ class ApplySession {
     this.#newestArrived = batch.sequence;
     for (const step of batch.steps) {
       if (step.kind === "truncate") return;
-      const target = this.#targets.get(step.rows.relation);
+      const target = this.#targets.known(step.rows.relation);
       if (target === undefined) return;
       if ((step.kind === "insert" || (step.kind === "upsert" && step.before === "absent")) && copies(target, step.rows)) this.#encoded.copyData(target, step.rows);
       else this.#encoded.array(target, step.rows);
@@ -111,7 +111,7 @@ class ApplySession {
   async apply(batch: StepBatch): Promise<{ readonly receipt: Receipt<Lsn>; readonly committed: Promise<void> }> {
     if (batch.steps.length > 0) {
       const client = await this.#session();
-      for (const relation of relationsOf(batch.steps)) if (!this.#targets.has(relation)) await this.#prepare(client, relation);
+      await this.#targets.prepare(client, relationsOf(batch.steps));
     }
     this.#transactions = batch.transactions;
     const commands = this.#transaction.commandsOf(batch, this.#newestArrived > batch.sequence);
@@ -172,34 +172,18 @@ class ApplySession {
     return "done";
   }
 
-  async #prepare(client: pg.Client, relation: PgoutputRelation): Promise<void> {
-    const former = this.#newest.get(relation.oid);
-    const generation = former === undefined ? 0 : former.generation + 1;
-    const target =
-      former !== undefined && isDeepStrictEqual(former.relation, relation)
-        ? this.#target(former.relation)
-        : await prepareTargetTable(client, relation, {
-            key: this.#options.keyOf(relation),
-            format: this.#options.format ?? "binary",
-            sourceShard: this.#options.progress.sourceShard,
-            generation,
-          });
-    this.#targets.set(relation, target);
-    this.#newest.set(relation.oid, { relation, generation });
-  }
-
   async #step(client: pg.Client, step: ApplyStep, assumeNew: boolean): Promise<void> {
     if (step.kind === "truncate") {
       const shared = step.relations.filter((relation) => this.#options.ownershipOf?.(relation) !== undefined);
-      for (const relation of shared) await truncateOwn(this.#ownedRun(client, this.#target(relation)), this.#target(relation), this.#options.ownershipOf!(relation)!);
-      const targets = step.relations.filter((relation) => !shared.includes(relation)).map((relation) => this.#target(relation));
+      for (const relation of shared) await truncateOwn(this.#ownedRun(client, this.#targets.of(relation)), this.#targets.of(relation), this.#options.ownershipOf!(relation)!);
+      const targets = step.relations.filter((relation) => !shared.includes(relation)).map((relation) => this.#targets.of(relation));
       if (targets.length === 0) return;
       const { rows } = await client.query<{ referenced: boolean }>(REFERENCED_FROM_ELSEWHERE, [targets.map(({ table }) => qualifiedName(table))]);
       if (rows[0]!.referenced) for (const target of targets) await client.query(emptyStatement(target));
       else await client.query(truncateStatement(targets, step.restartIdentity));
       return;
     }
-    const target = this.#target(step.rows.relation);
+    const target = this.#targets.of(step.rows.relation);
     if (isEqualStep(step)) {
       const encode = (rows: RowSet): Buffer => this.#encoded.array(target, rows);
       await applyEqualStep({ client, encode, insert: (rows) => this.#insert(client, target, rows) }, target, step);
@@ -287,10 +271,6 @@ class ApplySession {
       this.#statementNames.set(key, name);
     }
     return await client.query<{ place: number }>({ name, text, values: [...values] });
-  }
-
-  #target(relation: PgoutputRelation): TargetTable {
-    return this.#targets.get(relation)!;
   }
 
   async #session(): Promise<pg.Client> {
