@@ -92,6 +92,7 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
       integerPrimaryKeys: "bigint",
     },
     allowPartialPublication: false,
+    onDdl: "stop",
     pgDumpPath: undefined,
     notes: [],
   };

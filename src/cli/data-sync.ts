@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
 import { type DataSyncFlags, dataSyncStages } from "./data-sync-stages.js";
-import { allowPartialPublication, loadPipeline, pipelineChoice, requireDatabases } from "./pipeline-choice.js";
+import { allowPartialPublication, loadPipeline, onDdl, pipelineChoice, requireDatabases } from "./pipeline-choice.js";
 import type { Execute } from "./execute.js";
 import { runStages } from "./run-stages.js";
 
 export function addDataSync(program: Command, execute: Execute): void {
-  allowPartialPublication(requireDatabases(program.command("data-sync")))
+  onDdl(allowPartialPublication(requireDatabases(program.command("data-sync"))))
     .summary("copy all rows, then stream changes")
     .description("Makes the tables, copies all rows, builds indexes and keys, then streams changes until SIGINT or SIGTERM. However it ends, slot and progress stay, and the same command goes on from there.")
     .addOption(new Option("--replication-slot <name>", "base name of the slot; the source shard's number is appended"))

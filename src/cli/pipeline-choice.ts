@@ -15,6 +15,7 @@ export type PipelineChoice =
       readonly to: string;
       readonly publication: string;
       readonly allowPartialPublication?: boolean;
+      readonly onDdl?: "stop" | "apply";
     };
 
 const DATABASE_FLAGS = [
@@ -41,20 +42,26 @@ export function allowPartialPublication(command: Command): Command {
   return command.option("--allow-partial-publication", "go on where the publication leaves out some of insert, update, delete and truncate: the shards will lack them");
 }
 
+/** For commands that stream. */
+export function onDdl(command: Command): Command {
+  return command.addOption(new Option("--on-ddl <what>", "where columns or tables are added on the source: stop and say what to run, or apply the same to the shards").choices(["stop", "apply"]));
+}
+
 interface DatabaseOptions {
   readonly fromDatabase?: string;
   readonly toDatabase?: string;
   readonly publication?: string;
   readonly allowPartialPublication?: boolean;
+  readonly onDdl?: "stop" | "apply";
   readonly config: string;
   readonly users: string;
 }
 
 /** Reads arguments and options of a command made by one of the two above; fails as commander does, with exit code 2. */
 export function pipelineChoice(command: Command, file: string | undefined): PipelineChoice {
-  const { fromDatabase, toDatabase, publication, allowPartialPublication, config, users } = command.optsWithGlobals<DatabaseOptions>();
+  const { fromDatabase, toDatabase, publication, allowPartialPublication, onDdl, config, users } = command.optsWithGlobals<DatabaseOptions>();
   if (file !== undefined) {
-    for (const [name, flag] of [["fromDatabase", "--from-database"], ["toDatabase", "--to-database"], ["publication", "--publication"], ["allowPartialPublication", "--allow-partial-publication"], ["config", "--config"], ["users", "--users"]] as const) {
+    for (const [name, flag] of [["fromDatabase", "--from-database"], ["toDatabase", "--to-database"], ["publication", "--publication"], ["allowPartialPublication", "--allow-partial-publication"], ["onDdl", "--on-ddl"], ["config", "--config"], ["users", "--users"]] as const) {
       if (command.getOptionValueSourceWithGlobals(name) === "cli") command.error(`error: ${flag} does not go with a pipeline file, which says that itself`);
     }
     return { kind: "file", path: file };
@@ -63,7 +70,7 @@ export function pipelineChoice(command: Command, file: string | undefined): Pipe
     return command.error("error: name a pipeline file, or all of --from-database, --to-database and --publication");
   }
   const usersOptional = command.getOptionValueSourceWithGlobals("users") !== "cli";
-  return { kind: "databases", config, users, usersOptional, from: fromDatabase, to: toDatabase, publication, ...(allowPartialPublication === undefined ? {} : { allowPartialPublication }) };
+  return { kind: "databases", config, users, usersOptional, from: fromDatabase, to: toDatabase, publication, ...(allowPartialPublication === undefined ? {} : { allowPartialPublication }), ...(onDdl === undefined ? {} : { onDdl }) };
 }
 
 /**

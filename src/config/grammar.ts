@@ -192,6 +192,7 @@ export const PIPELINE = grammar("[pipeline]", {
   to: name,
   publication: name,
   allow_partial_publication: flag.default(false),
+  on_ddl: oneOf("stop", "apply").default("stop"),
   replication_slot: text.pipe(z.string().regex(SLOT_NAME, { error: SLOT_NAME_EXPECTED })).optional(),
   config: name.optional(),
   users: name.optional(),

@@ -27,6 +27,8 @@ export interface DatabaseFlags {
   readonly publication: string;
   /** `--allow-partial-publication` */
   readonly allowPartialPublication?: boolean | undefined;
+  /** `--on-ddl` */
+  readonly onDdl?: "stop" | "apply" | undefined;
   /** `--replication-slot` */
   readonly slot?: string | undefined;
   readonly stages: readonly Stage[];
@@ -81,6 +83,7 @@ export function loadPipelineFile(path: string, environment: Environment, readFil
     to: reference("to"),
     publication: row?.publication,
     allowPartialPublication: row?.allow_partial_publication ?? false,
+    onDdl: row?.on_ddl ?? "stop",
     slot: row?.replication_slot,
     stages: main === undefined ? [] : stagesOf(main, environment, problems),
   };
@@ -131,6 +134,7 @@ export function loadDatabases(
     to: { name: flags.to, place: wholly("--to-database") },
     publication: flags.publication,
     allowPartialPublication: flags.allowPartialPublication ?? false,
+    onDdl: flags.onDdl ?? "stop",
     slot: flags.slot,
     stages: flags.stages,
   };

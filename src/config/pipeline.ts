@@ -20,6 +20,7 @@ export interface Order {
   readonly to: DatabaseReference | undefined;
   readonly publication: string | undefined;
   readonly allowPartialPublication: boolean;
+  readonly onDdl: Pipeline["onDdl"];
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];
 }
@@ -81,6 +82,7 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
     to,
     publication: order.publication,
     allowPartialPublication: order.allowPartialPublication,
+    onDdl: order.onDdl,
     slot: order.slot,
     stages: order.stages,
     general: generalOf(sections.general),

@@ -86,6 +86,8 @@ export interface Pipeline {
   readonly publication: string;
   /** Go on where the publication leaves out some of insert, update, delete and truncate: the shards will lack them. */
   readonly allowPartialPublication: boolean;
+  /** What happens where a table is changed or added on the source: the stream stops, or carries columns and tables that were added over. */
+  readonly onDdl: "stop" | "apply";
   /** Base name of the slots; the source shard's number is appended. */
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];

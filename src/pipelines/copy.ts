@@ -10,6 +10,7 @@ import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { sqlState } from "../postgres/server-errors.js";
+import { noteKnownColumns } from "../progress/known-columns.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
 import type { RowBatch } from "../row-batch.js";
 import { applyKeys } from "../schema/apply-keys.js";
@@ -19,6 +20,7 @@ import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
 import { openSnapshot } from "../sources/open-snapshot.js";
 import { allSettled } from "./all-settled.js";
+import { checkCopiedColumns } from "./check-copied-columns.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
 import { checkStopped } from "./interrupted.js";
@@ -35,6 +37,8 @@ import { type RetryOptions, withRetries } from "./with-retries.js";
 export interface CopyOptions {
   /** Build each table's primary key right after its rows, out of the source's schema. */
   readonly buildKeys: boolean;
+  /** Tables that are to be copied; all where absent. */
+  readonly isWanted?: (table: PublishedTable) => boolean;
 }
 
 const UNIQUE_VIOLATION = "23505";
@@ -53,11 +57,15 @@ interface Piece {
  */
 export async function copyTables(migration: Migration, options: CopyOptions): Promise<void> {
   const { pipeline, report, sources } = migration;
+  const isWanted = options.isWanted ?? ((): boolean => true);
   const done = await Promise.all(sources.map((source) => readShardProgress(migration, source)));
   for (const source of sources) await ensureSlot(migration, source, done[source.number]!.some((shard) => shard.size > 0));
-  const widened = await checkTargetColumns(migration);
+  const unfinished = migration.tables.filter((table) => isWanted(table) && sources.some((source) => source.takes(table) && done[source.number]!.some((shard) => !shard.has(tableId(table)))));
+  const widened = await checkTargetColumns(migration, unfinished);
+  const untouched = unfinished.filter((table) => !done.flat().some((shard) => shard.has(tableId(table))));
+  await migration.journal((client) => noteKnownColumns(client, migration.id, untouched, true));
   const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
-  const pieces = sources.flatMap((source) => source.tables.map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
+  const pieces = sources.flatMap((source) => source.tables.filter(isWanted).map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot.
   const wanted = pipeline.general.reshardingParallelCopies;
@@ -200,6 +208,7 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
     format,
     async openSnapshot(client) {
       const snapshot = await (server.isStandby ? standbySnapshot(migration, source, server, client) : openSnapshot(client));
+      await checkCopiedColumns(migration, source, client, table);
       // Streams of other source shards will look up what is copied.
       if (migration.sources.length > 1) await untilSnapshotSeen(source, client);
       return snapshot;

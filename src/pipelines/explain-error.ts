@@ -1,6 +1,9 @@
 import { ReshardError } from "../errors.js";
 import { isRetryable, reasonOf, sqlState } from "../postgres/server-errors.js";
 
+/** The code of the error for a row that a shard has no partition for. */
+export const PARTITION_MISSING = "PARTITION_MISSING";
+
 /** Turns what a server or socket said into an error that tells the operator what to do; others are passed on. */
 export function explainError(error: unknown): unknown {
   if (error instanceof ReshardError) return error;
@@ -17,7 +20,7 @@ export function explainError(error: unknown): unknown {
   const where = fieldOf(error, "where");
   // check_violation, of a row for which no partition is there (ExecFindPartition, executor/execPartition.c).
   if (state === "23514" && fieldOf(error, "routine") === "ExecFindPartition") {
-    return new ReshardError("PARTITION_MISSING", `A shard has no partition for a row: ${reasonOf(error)}${detail === undefined ? "" : `. ${detail}`}`, {
+    return new ReshardError(PARTITION_MISSING, `A shard has no partition for a row: ${reasonOf(error)}${detail === undefined ? "" : `. ${detail}`}`, {
       remedy: "Create or attach the partition on every shard as it is on the source, then run the same command again: nothing was acknowledged past it.",
       cause: error,
     });

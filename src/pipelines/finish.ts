@@ -102,6 +102,7 @@ async function dropOwnProgress(client: pg.Client, id: string): Promise<string[]>
   await client.query("BEGIN");
   await client.query("DELETE FROM reshard.table_progress WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.stream_progress WHERE migration = $1", [id]);
+  await client.query("DELETE FROM reshard.known_columns WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.migration WHERE id = $1", [id]);
   await client.query("COMMIT");
   const { rows } = await client.query<{ id: string }>(

@@ -7,6 +7,7 @@ import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { tableId, type TableName } from "../postgres/identifiers.js";
 import { reasonOf, sqlState } from "../postgres/server-errors.js";
 import { beginJournal, type JournalEntry, readJournal } from "../progress/journal.js";
+import { noteKnownColumns } from "../progress/known-columns.js";
 import { createProgressTables, hasProgressTables } from "../progress/progress-tables.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
@@ -185,6 +186,7 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
     }
     // A killed run may have left a shard without the tables; making them is idempotent.
     await createBookkeeping(destinations, shards);
+    await noteKnownColumns(journal, id, facts[0]!.publication.tables);
     return known;
   }
   const fresh = { id, source: pipeline.from.name, destination: pipeline.to.name, publication: pipeline.publication, slots };
@@ -194,6 +196,7 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
     for (const [number, monitor] of monitors.entries()) await checkSlotRoom(monitor, displayAddress(pipeline.from.shards[number]!.primary), slots[number]!, facts[number]!);
   }
   await createBookkeeping(destinations, shards);
+  await noteKnownColumns(journal, id, facts[0]!.publication.tables);
   await beginJournal(journal, fresh);
   const begun = (await readJournal(journal)).find((entry) => entry.id === id);
   if (begun === undefined) throw defect("the journal's new entry is not there");

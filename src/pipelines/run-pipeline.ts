@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import type { Pipeline, Stage } from "../config/types.js";
 import { journalPhase, journalStageFinished } from "../progress/journal.js";
+import { carryOver, takeOverAddedTables } from "./carry-over.js";
 import { copyTables } from "./copy.js";
 import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
@@ -8,6 +10,7 @@ import { explainError } from "./explain-error.js";
 import { type Migration, openMigration } from "./migration.js";
 import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
+import { type CarriedOver, carriedOverOf } from "./schema-changed.js";
 import { syncSchema, validateForeignKeys } from "./schema-sync.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
 import { verify } from "./verify.js";
@@ -38,13 +41,14 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const copies = pipeline.stages.some((stage) => stage.type === "copy");
   let migration: Migration | undefined;
   try {
-    migration = await openMigration({
+    const opening = {
       pipeline,
       report,
       signal,
       filledElsewhere: !copies && pipeline.slot !== undefined,
       compareOnly: pipeline.stages.every((stage) => stage.type === "verify"),
-    });
+    };
+    migration = await openMigration(opening);
     let verdicts: readonly TableVerdict[] = [];
     for (const stage of pipeline.stages) {
       checkStopped(signal);
@@ -55,9 +59,22 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
       const skipped = migration.entry.finishedStages.includes(name);
       if (!skipped) {
         if (stage.type !== "verify") await note(migration, (client, id) => journalPhase(client, id, name));
-        const opened = migration;
-        const found = await tellingOpenTransactions(opened, () => runStage(opened, stage, options));
-        if (found !== undefined) verdicts = found;
+        for (let carried: CarriedOver | undefined; ; ) {
+          const opened: Migration = migration;
+          try {
+            const found = await tellingOpenTransactions(opened, () => runStage(opened, stage, options));
+            if (found !== undefined) verdicts = found;
+            break;
+          } catch (error) {
+            const change = carriedOverOf(explainError(error));
+            if (pipeline.onDdl !== "apply" || change === undefined || isDeepStrictEqual(change, carried)) throw error;
+            // Everything is read anew: what is published, how tables are defined and where their rows go.
+            carried = change;
+            await migration.close();
+            migration = await openMigration(opening);
+            await carryOver(migration, carried);
+          }
+        }
         if (isLasting(stage)) await note(migration, (client, id) => journalStageFinished(client, id, name));
       }
       report({ type: "stage-finished", stage: name, milliseconds: Date.now() - started, ...(skipped ? { skipped } : {}) });
@@ -99,11 +116,13 @@ async function runStage(migration: Migration, stage: Stage, options: RunOptions)
       await copyTables(migration, { buildKeys: stages.some((other) => other.type === "schema_sync") });
       return undefined;
     case "replicate": {
+      await takeOverAddedTables(migration);
       const reached = await replicate(migration, { kind: stage.until });
       if (reached) await validateForeignKeys(migration);
       return undefined;
     }
     case "verify":
+      if (migration.entry.phase !== "none") await takeOverAddedTables(migration);
       return await verify(migration);
   }
 }

@@ -16,6 +16,7 @@ import { completeRows } from "../sources/source-rows.js";
 import { Lookup } from "./lookup.js";
 import type { Migration } from "./migration.js";
 import type { ReplicateUntil } from "./replicate-until.js";
+import { SchemaGate } from "./schema-gate.js";
 import { shardState } from "./shard-state.js";
 import { joinSnapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
@@ -33,7 +34,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const { sessions, shards } = migration;
   const snapshot = until.kind === "snapshots" ? until.snapshots[source.number] : undefined;
   await source.monitor((client) => sessions.fence(client, "stream", "lookup"));
-  const states = await Promise.all(shards.map((shard) => shardState(migration, source, shard)));
+  const [gate, ...states] = await Promise.all([SchemaGate.open(migration, source), ...shards.map((shard) => shardState(migration, source, shard))]);
   const lookup = new Lookup(() => openLookup(migration, source, snapshot?.name));
   const whereabouts = new Whereabouts(migration, source);
   const keyOf = (relation: PgoutputRelation): readonly string[] => source.published(relation).key;
@@ -55,6 +56,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
         return rowsOfShard(completed, migration.route(rows.relation), index);
       },
       untilSeen: (transactions) => whereabouts.untilSeen(transactions),
+      changesOf: (relation) => ({ forgotten: gate.forgotten(relation), former: gate.former(relation) }),
       ownershipOf: (relation) => whereabouts.ownershipOf(relation),
     });
     return pipe(
@@ -74,12 +76,14 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
     ...(snapshot === undefined ? {} : { stopAt: snapshot.position }),
   });
   const counted = pipe(
-    shardChanges((relation) => (source.takes(relation) ? migration.route(relation) : undefined)),
+    gate.operator(),
+    shardChanges((relation) => (source.takes(relation) && !gate.leavesOut(relation) ? migration.route(relation) : undefined)),
     tap((batch: ShardedChangeBatch) => { changes += batch.count; }),
   );
   try {
     // Stopping is the source's: it completes once what is on the way has arrived.
     await untilDone(run(changes$, counted, toShards(changesOfShard, sinks)), new AbortController().signal, (receipt) => {
+      gate.taken(receipt.taken);
       if (receipt.durable !== undefined) onDurable(receipt.durable, changes);
     });
   } finally {

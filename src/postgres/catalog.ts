@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { ReshardError } from "../errors.js";
-import { displayName, type TableName } from "./identifiers.js";
+import { displayName, quoteLiteral, type TableName } from "./identifiers.js";
 
 /** A live, not generated column of a table. */
 export interface Column {
@@ -119,7 +119,7 @@ const TABLES_SQL = `
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class rc ON rc.oid = COALESCE(pg_partition_root(c.oid), c.oid)
     JOIN pg_namespace rn ON rn.oid = rc.relnamespace
-   WHERE n.nspname <> '${OWN_SCHEMA}'
+   WHERE n.nspname <> '${OWN_SCHEMA}' AND ($2::oid IS NULL OR c.oid = $2)
    ORDER BY n.nspname, c.relname`;
 
 /** Reads what a publication holds. Fails where it does not exist or holds nothing. */
@@ -132,13 +132,20 @@ export async function readPublication(client: pg.Client, name: string): Promise<
       remedy: `Run on the source: CREATE PUBLICATION ${client.escapeIdentifier(name)} FOR ALL TABLES;`,
     });
   }
-  const { rows } = await client.query<TableRow>(TABLES_SQL, [name]);
+  const { rows } = await client.query<TableRow>(TABLES_SQL, [name, null]);
   if (rows.length === 0) {
     throw new ReshardError("PUBLICATION_EMPTY", `The publication "${name}" holds no table.`, {
       remedy: `Add tables on the source: ALTER PUBLICATION ${client.escapeIdentifier(name)} ADD TABLE …;`,
     });
   }
   return { name, tables: rows.map(publishedTable) };
+}
+
+/** One of a publication's tables as this session sees it; undefined where it is not in it. */
+export async function readPublishedTable(client: pg.Client, publication: string, oid: number): Promise<PublishedTable | undefined> {
+  // Replication connections, in which snapshots are taken, know no parameters.
+  const { rows } = await client.query<TableRow>(TABLES_SQL.replaceAll("$1", () => quoteLiteral(publication)).replaceAll("$2", String(oid)));
+  return rows[0] === undefined ? undefined : publishedTable(rows[0]);
 }
 
 const IDENTITIES = { d: "default", i: "index", f: "full", n: "nothing" } as const;

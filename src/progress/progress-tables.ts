@@ -13,6 +13,9 @@ const STATEMENTS = [
   `CREATE TABLE IF NOT EXISTS reshard.stream_progress (
      migration text, source_shard int4, applied_lsn pg_lsn NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
      PRIMARY KEY (migration, source_shard)) WITH (fillfactor = 10)`,
+  `CREATE TABLE IF NOT EXISTS reshard.known_columns (
+     migration text, table_schema text, table_name text, columns json NOT NULL,
+     PRIMARY KEY (migration, table_schema, table_name))`,
   `CREATE TABLE IF NOT EXISTS reshard.migration (
      id text PRIMARY KEY, source text NOT NULL, destination text NOT NULL, publication text NOT NULL,
      slots json NOT NULL, finished_stages text[] NOT NULL DEFAULT '{}', phase text NOT NULL,

@@ -17,9 +17,9 @@ export function copyStatement(target: TargetTable): string {
   return `COPY ${qualifiedName(target.table)} (${columnList(target)}) FROM STDIN (FORMAT binary)`;
 }
 
-/** COPY takes no text among binary values, and no row security. */
+/** COPY takes no text among binary values, casts nothing, and knows no row security. */
 export function canBeCopied(target: TargetTable): boolean {
-  return !target.rowSecurity && !target.columns.some((column) => column.asText && !column.generated);
+  return !target.rowSecurity && !target.columns.some((column) => (column.asText || column.former) && !column.unwritten);
 }
 
 /** Puts the rows of `$1` in, over those with the same key. */
@@ -119,13 +119,13 @@ export function emptyStatement(target: TargetTable): string {
 
 function assignmentsOf(target: TargetTable, columns: readonly number[]): string[] {
   return columns
-    .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways && !target.columns[index]!.generated)
+    .filter((index) => !target.key.includes(index) && !target.columns[index]!.identityAlways && !target.columns[index]!.unwritten)
     .map((index) => `${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`);
 }
 
 function onConflict(target: TargetTable): string {
   const key = target.key.map((index) => quoteIdentifier(target.columns[index]!.name)).join(", ");
-  const others = target.columns.filter((column, index) => !target.key.includes(index) && !column.identityAlways && !column.generated);
+  const others = target.columns.filter((column, index) => !target.key.includes(index) && !column.identityAlways && !column.unwritten);
   if (others.length === 0) return ` ON CONFLICT (${key}) DO NOTHING`;
   const assignments = others.map((column) => `${quoteIdentifier(column.name)} = EXCLUDED.${quoteIdentifier(column.name)}`).join(", ");
   return ` ON CONFLICT (${key}) DO UPDATE SET ${assignments}`;
@@ -145,16 +145,16 @@ function columnList(target: TargetTable): string {
 
 /** Places of the columns that can be inserted. */
 export function writtenColumns(target: TargetTable): number[] {
-  return target.columns.flatMap((column, index) => (column.generated ? [] : [index]));
+  return target.columns.flatMap((column, index) => (column.unwritten ? [] : [index]));
 }
 
 function keyMatch(target: TargetTable): string {
   return target.key.map((index) => `t.${quoteIdentifier(target.columns[index]!.name)} = ${value(target.columns[index]!, index)}`).join(" AND ");
 }
 
-/** An attribute of a row; what came as text is read by the column's type. */
+/** An attribute of a row; what came as text is read by the column's type, what came in a former type is cast to it. */
 export function value(column: TargetColumn, index: number): string {
   const attribute = `d."${index + 1}"`;
-  if (!column.asText) return attribute;
+  if (!column.asText) return column.former ? `${attribute}::${column.columnType}` : attribute;
   return column.inputFunction === null ? `${attribute}::${column.columnType}` : `${column.inputFunction}(pg_catalog.textout(${attribute}))`;
 }

@@ -21,7 +21,7 @@ import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-ow
 import { contestedOwnership, isContested, type Ownership } from "./ownership.js";
 import { copies, EncodedRows } from "./encoded-rows.js";
 import { inOrder } from "./in-order.js";
-import type { TargetTable } from "./target-table.js";
+import type { TargetTable, TargetTableOptions } from "./target-table.js";
 import { TargetTables } from "./target-tables.js";
 
 export interface ApplyToShardOptions {
@@ -40,6 +40,8 @@ export interface ApplyToShardOptions {
   readonly completeFromSource: (rows: RowSet, places: readonly number[]) => Promise<RowSet>;
   /** Returns once what these transactions did is seen by whoever looks rows up on the source. */
   readonly untilSeen?: (transactions: readonly SourceTransaction[]) => Promise<void>;
+  /** Of a relation as it was before its definition changed: see `TargetTableOptions`. */
+  readonly changesOf?: (relation: PgoutputRelation) => Pick<TargetTableOptions, "forgotten" | "former">;
   /** Where several source shards bring rows of a relation: which are whose. */
   readonly ownershipOf?: (relation: PgoutputRelation) => Ownership | undefined;
 }
@@ -85,8 +87,8 @@ class ApplySession {
 
   constructor(options: ApplyToShardOptions) {
     this.#options = options;
-    const { keyOf, format = "binary", progress } = options;
-    this.#targets = new TargetTables((relation) => ({ key: keyOf(relation), format, sourceShard: progress.sourceShard }));
+    const { keyOf, format = "binary", progress, changesOf } = options;
+    this.#targets = new TargetTables((relation) => ({ key: keyOf(relation), format, sourceShard: progress.sourceShard, ...changesOf?.(relation) }));
   }
 
   /** Begins to open the session; that it cannot be opened is told by the first batch with changes. */

@@ -13,15 +13,20 @@ export interface TargetColumn {
   readonly type: string;
   readonly typeOid: number;
   readonly asText: boolean;
-  /** SQL of the type to read text as, where `asText`. */
+  /** The values come in another type that the column had before: they are cast. */
+  readonly former: boolean;
+  /** SQL of the type to read text as, where `asText`, or to cast to, where `former`. */
   readonly columnType: string;
   /** SQL name of the type's input function, where a cast from text would do something else; null where it does the same. */
   readonly inputFunction: string | null;
   /** An integer key that is smaller on the source, and bigint on the shard. */
   readonly widened: boolean;
   readonly identityAlways: boolean;
-  /** Computed by the shard itself; a publication may send it all the same (publish_generated_columns, since 18). */
-  readonly generated: boolean;
+  /**
+   * What comes is not written: the shard computes it itself (a publication may send it all the same,
+   * publish_generated_columns, since 18), or does not have the column any more.
+   */
+  readonly unwritten: boolean;
   /** Never NULL, and of a type whose `=` can be hashed: rows may be looked for by it. */
   readonly searchable: boolean;
 }
@@ -44,6 +49,7 @@ export interface TargetTable {
 /** Types with OIDs below have the same on every server (FirstNormalObjectId, access/transam.h). */
 const FIRST_NORMAL_OID = 16384;
 const TEXT_OID = 25;
+const BYTEA_OID = 17;
 
 interface ColumnRow {
   name: string;
@@ -91,6 +97,10 @@ export interface TargetTableOptions {
   readonly format: ValueFormat;
   readonly sourceShard: number;
   readonly generation: number;
+  /** Columns that are streamed but gone on the shard, as they are on the source by now: their values are left out. */
+  readonly forgotten?: ReadonlySet<string>;
+  /** Columns that are streamed in the type they had before, and have the source's new one on the shard. */
+  readonly former?: ReadonlySet<string>;
 }
 
 /**
@@ -98,7 +108,7 @@ export interface TargetTableOptions {
  * relation that this session has seen: each has a type of its own, for changes under two of them may share a batch.
  * Fails where the table, a column or the key is missing there, or a built-in type differs.
  */
-export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, { key, format, sourceShard, generation }: TargetTableOptions): Promise<TargetTable> {
+export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, { key, format, sourceShard, generation, forgotten, former }: TargetTableOptions): Promise<TargetTable> {
   const name = qualifiedName(relation);
   const found = await client.query<{ oid: string | null; partitioned: boolean; row_security: boolean }>(
     "SELECT c.oid, c.relkind = 'p' AS partitioned, row_security_active(c.oid) AS row_security FROM pg_class c WHERE c.oid = to_regclass($1)",
@@ -107,26 +117,31 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
   const target = found.rows[0];
   if (target?.oid === null || target === undefined) throw schemaDiffers(relation, "the table does not exist on the shard");
   const onShard = new Map((await client.query<ColumnRow>(COLUMNS_SQL, [target.oid])).rows.map((row) => [row.name, row]));
+  const formerTypes = await readTypes(client, relation, former);
   const columns = relation.columns.map((column): TargetColumn => {
     const there = onShard.get(column.name);
+    if (there === undefined && forgotten?.has(column.name) === true) return forgottenColumn(column.name, format);
     if (there === undefined) throw schemaDiffers(relation, `the column "${column.name}" does not exist on the shard`);
     const typeOid = Number(there.type_oid);
     const widened = isWidening(column.typeOid, typeOid);
-    if (!widened && column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
+    const formerType = formerTypes.get(column.typeOid);
+    const isFormer = formerType !== undefined && former?.has(column.name) === true;
+    if (!isFormer && !widened && column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
       throw schemaDiffers(relation, `the column "${column.name}" has another type on the shard (${there.base_type})`);
     }
     // The source decides so too (logicalrep_write_tuple, replication/logical/proto.c).
-    const asText = format === "text" || !there.sends_binary;
+    const asText = format === "text" || !(isFormer ? formerType.sends_binary : there.sends_binary);
     return {
       name: column.name,
-      type: asText ? "text" : there.base_type,
-      typeOid: asText ? TEXT_OID : Number(there.base_oid),
+      type: asText ? "text" : isFormer ? formerType.type : there.base_type,
+      typeOid: asText ? TEXT_OID : isFormer ? column.typeOid : Number(there.base_oid),
       asText,
+      former: isFormer,
       columnType: there.base_type,
       inputFunction: there.input_function,
-      widened: widened && !asText,
+      widened: widened && !asText && !isFormer,
       identityAlways: there.identity_always,
-      generated: there.generated,
+      unwritten: there.generated,
       searchable: there.searchable && !asText,
     };
   });
@@ -145,6 +160,28 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
     key: key.map((column) => relation.columns.findIndex((candidate) => candidate.name === column)),
     rowTypeName,
     rowType: { oid: Number(rowType.rows[0]!.oid), attributes: columns },
+  };
+}
+
+interface FormerType {
+  readonly type: string;
+  readonly sends_binary: boolean;
+}
+
+/** Types that columns had before, by OID: built-in ones alone mean the same here. */
+async function readTypes(client: pg.Client, relation: PgoutputRelation, former: ReadonlySet<string> | undefined): Promise<ReadonlyMap<number, FormerType>> {
+  if (former === undefined || former.size === 0) return new Map();
+  const oids = relation.columns.filter(({ name, typeOid }) => former.has(name) && typeOid < FIRST_NORMAL_OID).map(({ typeOid }) => typeOid);
+  const { rows } = await client.query<FormerType & { oid: string }>("SELECT oid, format_type(oid, NULL) AS type, typsend <> 0 AS sends_binary FROM pg_type WHERE oid = ANY ($1::oid[])", [oids]);
+  return new Map(rows.map((row) => [Number(row.oid), row]));
+}
+
+/** Any bytes are a bytea, and nothing reads them. */
+function forgottenColumn(name: string, format: ValueFormat): TargetColumn {
+  const asText = format === "text";
+  return {
+    name, type: asText ? "text" : "bytea", typeOid: asText ? TEXT_OID : BYTEA_OID, asText, former: false, columnType: "bytea", inputFunction: null,
+    widened: false, identityAlways: false, unwritten: true, searchable: false,
   };
 }
 

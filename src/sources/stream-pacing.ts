@@ -5,6 +5,7 @@ import type { CopyDataFrames } from "../postgres/copy-data-reader.js";
 import { type Lsn, maxLsn } from "../postgres/lsn.js";
 import { changeBatchOf, type StreamState, upToLastCommit } from "./change-batch-builder.js";
 import { framesBefore } from "./frames-before.js";
+import { framesOfOneSchema } from "./frames-of-one-schema.js";
 
 export interface StreamPacingOptions {
   /** End the stream before the first transaction that commits at or after this position. */
@@ -49,9 +50,11 @@ export class StreamPacing {
   nextCount({ frames, bytes }: Waiting): number {
     if (this.#stopping || frames.count === 0 || this.#window.full) return 0;
     if (this.#window.size >= BATCHES_AHEAD && bytes < this.#batchBytes) return 0;
-    const allowed = this.#stopAt === undefined ? frames.count : framesBefore(frames, this.#stopAt).count;
+    const alike = framesOfOneSchema(frames, this.#state.relations);
+    const allowed = Math.min(alike, this.#stopAt === undefined ? alike : framesBefore(frames, this.#stopAt).count);
     const whole = upToLastCommit({ ...frames, count: allowed }, this.#state.transaction !== undefined);
-    return whole === 0 && bytes >= this.#batchBytes ? allowed : whole;
+    // Where a table is defined anew within a transaction, what comes before is a piece too.
+    return whole === 0 && (bytes >= this.#batchBytes || (alike < frames.count && alike === allowed)) ? allowed : whole;
   }
 
   /** Makes the next batch, which is on the way from now on. */

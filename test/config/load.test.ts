@@ -102,6 +102,7 @@ test("PgDog's own examples of resharding load", () => {
     },
     publication: "all_tables",
     allowPartialPublication: false,
+    onDdl: "stop",
     slot: undefined,
     stages: [{ type: "copy" }],
     general: {

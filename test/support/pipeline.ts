@@ -45,6 +45,7 @@ export interface PipelineParts {
   readonly to: readonly ServerAddress[];
   readonly publication: string;
   readonly allowPartialPublication?: boolean;
+  readonly onDdl?: Pipeline["onDdl"];
   /** Name of the destination, which is part of what tells migrations apart. */
   readonly name?: string;
   readonly sharding?: Partial<ShardingRules>;
@@ -53,7 +54,7 @@ export interface PipelineParts {
   readonly general?: Partial<General>;
 }
 
-export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   const sources = "host" in from ? [from] : from;
   return {
@@ -65,6 +66,7 @@ export function makePipeline({ from, fromSharding = {}, replicas = [], to, publi
     to: { name, shards: to.map((primary, number) => ({ number, primary, replicas: [] })), sharding: rules },
     publication,
     allowPartialPublication,
+    onDdl,
     slot,
     stages,
     general: { ...GENERAL, ...general },
