@@ -15,8 +15,8 @@ interface Event {
   readonly attempt: () => boolean;
 }
 
-/** Steps in which everything must have arrived once no more trouble comes; what is usual is some hundreds. */
-const SETTLING_STEPS = 10_000;
+/** Steps in which everything must have arrived once no more trouble comes; what is usual is some hundreds, more where something that is waited for happens seldom. */
+const SETTLING_STEPS = 100_000;
 
 /**
  * Runs one migration to its end, all that happens and in which order chosen by the seed; nothing of it takes time. Where
