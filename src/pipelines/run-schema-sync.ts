@@ -1,5 +1,5 @@
 import type { Pipeline } from "../config/types.js";
-import { readPublication } from "../postgres/catalog.js";
+import { type PublishedTable, readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { renderPlan } from "../schema/render-plan.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
@@ -70,10 +70,11 @@ export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSync
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {
   const source = pipeline.from.shards[0]!.primary;
   const client = await sessions.source(source, "monitor");
+  let tables: readonly PublishedTable[];
   try {
-    await readPublication(client, pipeline.publication);
+    ({ tables } = await readPublication(client, pipeline.publication));
   } finally {
     await endQuietly(client);
   }
-  return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, source, report));
+  return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, source, tables, report));
 }

@@ -59,7 +59,8 @@ export function namesTable(name: string, table: TableName): boolean {
   return name === table.name || name === `${table.schema}.${table.name}`;
 }
 
-function ruleOfTable(table: RoutedTable, rules: readonly ShardedTable[]): ShardedTable | undefined {
+/** The `[[sharded_tables]]` entry that the table goes by. */
+export function ruleOfTable(table: RoutedTable, rules: readonly ShardedTable[]): ShardedTable | undefined {
   const candidates = rules.filter((rule) => ruleApplies(rule, table));
   return (
     candidates.find((rule) => rule.name !== undefined && rule.schema !== undefined) ??
