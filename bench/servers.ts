@@ -93,6 +93,7 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
     },
     allowPartialPublication: false,
     onDdl: "stop",
+    sequences: "sharded",
     pgDumpPath: undefined,
     notes: [],
   };

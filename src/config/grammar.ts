@@ -187,12 +187,17 @@ export const REPLICATION = grammar("[replication]", { pg_dump_path: name.optiona
 export const SLOT_NAME = /^[a-z0-9_]{1,57}$/u;
 export const SLOT_NAME_EXPECTED = "1 to 57 of the characters a-z, 0-9 and _";
 
+/** How the shards share the numbers of the source's sequences after the cutover; `Pipeline.sequences` says what each does. */
+export const SEQUENCE_STRATEGIES = ["sharded", "interleaved", "same"] as const;
+export const DEFAULT_SEQUENCES = "sharded";
+
 export const PIPELINE = grammar("[pipeline]", {
   from: name,
   to: name,
   publication: name,
   allow_partial_publication: flag.default(false),
   on_ddl: oneOf("stop", "apply").default("stop"),
+  sequences: oneOf(...SEQUENCE_STRATEGIES).default(DEFAULT_SEQUENCES),
   replication_slot: text.pipe(z.string().regex(SLOT_NAME, { error: SLOT_NAME_EXPECTED })).optional(),
   config: name.optional(),
   users: name.optional(),

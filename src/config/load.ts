@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { Place, Problem } from "./configuration-error.js";
 import type { Environment } from "./environment.js";
-import { PIPELINE, SLOT_NAME, SLOT_NAME_EXPECTED } from "./grammar.js";
+import { DEFAULT_SEQUENCES, PIPELINE, SLOT_NAME, SLOT_NAME_EXPECTED } from "./grammar.js";
 import { assemblePipeline, type DatabaseReference } from "./pipeline.js";
 import { isAbsent, readDocument, type ReadFile } from "./read-document.js";
 import { problemAt, readRow, textIn } from "./rows.js";
 import { readSections, standardTable } from "./sections.js";
 import { stagesOf } from "./stages.js";
 import type { TomlDocument, TomlTable } from "./toml-document.js";
-import type { Pipeline, Stage } from "./types.js";
+import type { Pipeline, SequenceStrategy, Stage } from "./types.js";
 
 /** What the commands with `--from-database` and `--to-database` were given. */
 export interface DatabaseFlags {
@@ -29,6 +29,8 @@ export interface DatabaseFlags {
   readonly allowPartialPublication?: boolean | undefined;
   /** `--on-ddl` */
   readonly onDdl?: "stop" | "apply" | undefined;
+  /** `--sequences` */
+  readonly sequences?: SequenceStrategy | undefined;
   /** `--replication-slot` */
   readonly slot?: string | undefined;
   readonly stages: readonly Stage[];
@@ -84,6 +86,7 @@ export function loadPipelineFile(path: string, environment: Environment, readFil
     publication: row?.publication,
     allowPartialPublication: row?.allow_partial_publication ?? false,
     onDdl: row?.on_ddl ?? "stop",
+    sequences: row?.sequences ?? DEFAULT_SEQUENCES,
     slot: row?.replication_slot,
     stages: main === undefined ? [] : stagesOf(main, environment, problems),
   };
@@ -135,6 +138,7 @@ export function loadDatabases(
     publication: flags.publication,
     allowPartialPublication: flags.allowPartialPublication ?? false,
     onDdl: flags.onDdl ?? "stop",
+    sequences: flags.sequences ?? DEFAULT_SEQUENCES,
     slot: flags.slot,
     stages: flags.stages,
   };

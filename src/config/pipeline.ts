@@ -6,7 +6,7 @@ import { placeOf, problemAt, textIn, type Row } from "./rows.js";
 import type { Sections } from "./sections.js";
 import { shardingRulesOf } from "./sharding-rules.js";
 import { reportSharedServers, shardsOf } from "./shards.js";
-import type { Database, General, Pipeline, Stage } from "./types.js";
+import type { Database, General, Pipeline, SequenceStrategy, Stage } from "./types.js";
 
 /** A database's name and where somebody wrote it. */
 export interface DatabaseReference {
@@ -21,6 +21,7 @@ export interface Order {
   readonly publication: string | undefined;
   readonly allowPartialPublication: boolean;
   readonly onDdl: Pipeline["onDdl"];
+  readonly sequences: SequenceStrategy;
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];
 }
@@ -83,6 +84,7 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
     publication: order.publication,
     allowPartialPublication: order.allowPartialPublication,
     onDdl: order.onDdl,
+    sequences: order.sequences,
     slot: order.slot,
     stages: order.stages,
     general: generalOf(sections.general),

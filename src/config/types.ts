@@ -73,6 +73,13 @@ export interface General {
   readonly integerPrimaryKeys: "bigint" | "keep";
 }
 
+/**
+ * - `sharded`: as interleaved, and a sharding key that comes from a sequence is drawn until it belongs to its shard.
+ * - `interleaved`: each shard has numbers of its own, by start and increment.
+ * - `same`: the shards' sequences are only moved past the source's.
+ */
+export type SequenceStrategy = "sharded" | "interleaved" | "same";
+
 export type Stage =
   | { readonly type: "schema_sync"; readonly phase: "pre" | "post" }
   | { readonly type: "copy" }
@@ -88,6 +95,8 @@ export interface Pipeline {
   readonly allowPartialPublication: boolean;
   /** What happens where a table is changed or added on the source: the stream stops, or carries columns and tables that were added over. */
   readonly onDdl: "stop" | "apply";
+  /** How the shards share the numbers of the source's sequences after the cutover. */
+  readonly sequences: SequenceStrategy;
   /** Base name of the slots; the source shard's number is appended. */
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];

@@ -103,6 +103,7 @@ test("PgDog's own examples of resharding load", () => {
     publication: "all_tables",
     allowPartialPublication: false,
     onDdl: "stop",
+    sequences: "sharded",
     slot: undefined,
     stages: [{ type: "copy" }],
     general: {
@@ -131,6 +132,8 @@ describe("a pipeline file", () => {
     ]);
     expect(pipeline.slot).toBeUndefined();
     expect(pipeline.allowPartialPublication).toBe(false);
+    expect(pipeline.sequences).toBe("sharded");
+    expect(loadText(`${PIPELINE_HEAD}sequences = "same"\n${DATABASES}`).sequences).toBe("same");
     expect(loadText(`${PIPELINE_HEAD}allow_partial_publication = true\n${DATABASES}`).allowPartialPublication).toBe(true);
   });
 

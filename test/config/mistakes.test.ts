@@ -55,6 +55,7 @@ const mistakes: readonly Mistake[] = [
   instead("an undefined database", 'from = "prod"', 'from = "prdo"', 'p.toml:2:8: no [[databases]] entry defines "prdo", expected one of "prod", "prod_2x", did you mean "prod"?'),
   instead("the same database twice", 'to = "prod_2x"', 'to = "prod"', 'p.toml:3:6: "prod" is both source and destination, expected two databases'),
   instead("a slot name that PostgreSQL refuses", 'publication = "all_tables"', 'publication = "p"\nreplication_slot = "My-Slot"', 'p.toml:5:20: "replication_slot" is "My-Slot", expected 1 to 57 of the characters a-z, 0-9 and _'),
+  instead("sequences treated in a way that is none", 'publication = "all_tables"', 'publication = "p"\nsequences = "interleave"', 'p.toml:5:13: "sequences" is "interleave", expected "sharded", "interleaved", "same", did you mean "interleaved"?'),
   instead("an empty name", 'publication = "all_tables"', 'publication = ""', 'p.toml:4:15: "publication" is empty, expected a string that is not empty'),
 
   // [[stages]]

@@ -46,6 +46,7 @@ export interface PipelineParts {
   readonly publication: string;
   readonly allowPartialPublication?: boolean;
   readonly onDdl?: Pipeline["onDdl"];
+  readonly sequences?: Pipeline["sequences"];
   /** Name of the destination, which is part of what tells migrations apart. */
   readonly name?: string;
   readonly sharding?: Partial<ShardingRules>;
@@ -54,7 +55,7 @@ export interface PipelineParts {
   readonly general?: Partial<General>;
 }
 
-export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", sequences = "sharded", name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   const sources = "host" in from ? [from] : from;
   return {
@@ -67,6 +68,7 @@ export function makePipeline({ from, fromSharding = {}, replicas = [], to, publi
     publication,
     allowPartialPublication,
     onDdl,
+    sequences,
     slot,
     stages,
     general: { ...GENERAL, ...general },
