@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { loadDatabases, loadPipelineFile } from "../config/load.js";
-import type { Pipeline, Stage } from "../config/types.js";
+import type { Pipeline, SequenceStrategy, Stage } from "../config/types.js";
 
 /** What the words of a command line say about the pipeline; reading files comes later. */
 export type PipelineChoice =
@@ -78,10 +78,10 @@ export function pipelineChoice(command: Command, file: string | undefined): Pipe
  *
  * Fails with a ConfigurationError.
  */
-export function loadPipeline(choice: PipelineChoice, environment: Readonly<Record<string, string | undefined>>, own: { readonly stages?: readonly Stage[]; readonly slot?: string | undefined } = {}): Pipeline {
+export function loadPipeline(choice: PipelineChoice, environment: Readonly<Record<string, string | undefined>>, own: { readonly stages?: readonly Stage[]; readonly slot?: string | undefined; readonly sequences?: SequenceStrategy | undefined } = {}): Pipeline {
   if (choice.kind === "file") {
     const pipeline = loadPipelineFile(choice.path, environment);
     return own.stages === undefined ? pipeline : { ...pipeline, stages: own.stages };
   }
-  return loadDatabases({ ...choice, slot: own.slot, stages: own.stages ?? [] }, environment);
+  return loadDatabases({ ...choice, slot: own.slot, sequences: own.sequences, stages: own.stages ?? [] }, environment);
 }

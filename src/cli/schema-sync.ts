@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { ReshardError } from "../errors.js";
+import { DEFAULT_SEQUENCES, SEQUENCE_STRATEGIES } from "../config/grammar.js";
+import type { SequenceStrategy } from "../config/types.js";
 import { runSchemaSync, schemaSyncSql } from "../pipelines/run-schema-sync.js";
 import { loadPipeline, pipelineChoice, requireDatabases } from "./pipeline-choice.js";
 import type { Execute } from "./execute.js";
@@ -10,16 +11,18 @@ interface SchemaSyncFlags {
   readonly ignoreErrors?: boolean;
   readonly dataSyncComplete?: boolean;
   readonly cutover?: boolean;
+  readonly sequences?: SequenceStrategy;
 }
 
 export function addSchemaSync(program: Command, execute: Execute): void {
   requireDatabases(program.command("schema-sync"))
     .summary("carry the schema to the shards")
-    .description("Carries the source's schema to the shards: tables and primary keys; after the data, with --data-sync-complete, everything built over the rows. What is there already is left alone.")
+    .description("Carries the source's schema to the shards: tables and primary keys; after the data, with --data-sync-complete, everything built over the rows; with --cutover, sequences and the keys that come from them. What is there already is left alone.")
     .option("--dry-run", "print the SQL and change nothing")
     .option("--ignore-errors", "go on after a statement that a shard refuses")
     .option("--data-sync-complete", "the phase after the data: indexes, foreign keys, triggers …")
-    .addOption(new Option("--cutover", "the phase of the cutover (not built yet)").conflicts("dataSyncComplete"))
+    .addOption(new Option("--cutover", "the phase of the cutover: sequences past the source's, sharding keys of each shard's own").conflicts("dataSyncComplete"))
+    .addOption(new Option("--sequences <strategy>", `with --cutover, how the shards share the sequences' numbers; without it ${DEFAULT_SEQUENCES}`).choices(SEQUENCE_STRATEGIES))
     .addHelpText(
       "after",
       "\nExamples:\n  pg-reshard schema-sync --from-database shop --to-database shop_sharded --publication all_tables\n  pg-reshard schema-sync --from-database shop --to-database shop_sharded --publication all_tables \\\n    --data-sync-complete --dry-run > post.sql",
@@ -27,11 +30,8 @@ export function addSchemaSync(program: Command, execute: Execute): void {
     .action(async (flags: SchemaSyncFlags, command: Command) => {
       const choice = pipelineChoice(command, undefined);
       await execute("schema-sync", async ({ report, signal, terminal }) => {
-        if (flags.cutover === true) {
-          throw new ReshardError("NOT_BUILT_YET", "schema-sync --cutover is not built yet.", { remedy: "Before the cutover, sequences have to be set on the shards by hand." });
-        }
-        const phase = flags.dataSyncComplete === true ? "post" : "pre";
-        const pipeline = loadPipeline(choice, terminal.environment);
+        const phase = flags.cutover === true ? "cutover" : flags.dataSyncComplete === true ? "post" : "pre";
+        const pipeline = loadPipeline(choice, terminal.environment, { sequences: flags.sequences });
         if (flags.dryRun === true) {
           const sql = await schemaSyncSql({ pipeline, phase, report });
           return { ok: true, text: sql, fields: { phase, sql } };

@@ -18,7 +18,7 @@ export interface FinishResult {
   readonly known: boolean;
   /** Names of the slots that were dropped on the source. */
   readonly droppedSlots: readonly string[];
-  /** Shards (`host:port/database`) whose schema `reshard` was dropped. */
+  /** Shards (`host:port/database`) whose bookkeeping in the schema `reshard` was dropped. */
   readonly droppedProgress: readonly string[];
   /** Migrations whose progress keeps the schema `reshard` on shards where it was to be dropped. */
   readonly keptFor: readonly string[];

@@ -1,20 +1,22 @@
 import type { Pipeline } from "../config/types.js";
 import { type PublishedTable, readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
+import { renderCutover } from "../schema/render-cutover.js";
 import { renderPlan } from "../schema/render-plan.js";
-import type { SchemaPlan } from "../schema/schema-plan.js";
+import type { PlannedStatement, SchemaPlan } from "../schema/schema-plan.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
+import { cutoverPlan, cutoverSchema } from "./cutover-schema.js";
 import type { Report } from "./events.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
-import { type SchemaContext, syncSchema } from "./schema-sync.js";
+import { type ForeignKeyName, type SchemaContext, syncSchema, unvalidatedForeignKeys, validateForeignKeys, validateStatement } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 
 export interface SchemaSyncRun {
   readonly pipeline: Pipeline;
-  /** `pre` is tables and primary keys, `post` everything that is built over the rows. */
-  readonly phase: "pre" | "post";
+  /** `pre` is tables and primary keys, `post` everything that is built over the rows, `cutover` sequences and sharding keys. */
+  readonly phase: "pre" | "post" | "cutover";
   readonly report: Report;
   /** Aborted when the operator asks to stop: no further statement begins. */
   readonly signal: AbortSignal;
@@ -41,13 +43,18 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
   const shards = pipeline.to.shards.map((shard) => shard.primary);
   // All servers are tried before any of them is changed.
   for (const shard of shards) await endQuietly(await sessions.destination(shard, "schema"));
-  const plan = sourcePlan(pipeline, sessions, report);
   const lock = new MigrationLock(shards[0]!, sessions, migrationId(pipeline));
-  const context: SchemaContext = { pipeline, report, signal, shards, sessions, lock, schemaPlan: () => plan };
+  const options = ignoreErrors === undefined ? {} : { ignoreErrors };
   try {
+    if (phase === "cutover") {
+      const { ran, present, failed } = await cutoverSchema({ pipeline, report, signal, shards, sessions, lock }, options);
+      return { ran: ran + (await validateForeignKeys({ report, shards, sessions })), present, failed };
+    }
+    const plan = await sourcePlan(pipeline, sessions, report);
+    const context: SchemaContext = { pipeline, report, signal, shards, sessions, lock, schemaPlan: () => Promise.resolve(plan) };
     const result = { ran: 0, present: 0, failed: 0 };
     for (const part of phase === "pre" ? (["pre", "key"] as const) : (["post"] as const)) {
-      const done = await syncSchema(context, { phase: part, ...(ignoreErrors === undefined ? {} : { ignoreErrors }) });
+      const done = await syncSchema(context, { phase: part, ...options });
       for (const shard of done.shards) {
         result.ran += shard.ran;
         result.present += shard.present;
@@ -60,11 +67,39 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
   }
 }
 
-/** The SQL that a phase would run on empty shards, for psql or for a person's eyes. Connects to the source alone. */
+/**
+ * The SQL that a phase would run, for psql or for a person's eyes: `pre` and `post` on empty shards, and only the source
+ * is connected to; `cutover` on the shards as they are.
+ */
 export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSyncRun, "pipeline" | "phase" | "report">): Promise<string> {
   for (const note of pipeline.notes) report({ type: "note", message: note });
+  if (phase === "cutover") return await cutoverSql(pipeline, report);
   const plan = await sourcePlan(pipeline, new Sessions(migrationId(pipeline)), report);
   return renderPlan(plan, phase === "pre" ? ["pre", "key", "skip"] : ["post"]);
+}
+
+async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
+  const sessions = new Sessions(migrationId(pipeline));
+  const shards = pipeline.to.shards.map((shard) => shard.primary);
+  const plan = await cutoverPlan({ pipeline, sessions, shards });
+  for (const message of plan.notes) report({ type: "note", message });
+  const parts = await Promise.all(
+    shards.map(async (shard, number) => {
+      const client = await sessions.destination(shard, "schema");
+      try {
+        const { statements } = plan.shards[number]!;
+        return { shard, statements: [...statements, ...(await unvalidatedForeignKeys(client)).map((key, index) => validation(key, statements.length + index))] };
+      } finally {
+        await endQuietly(client);
+      }
+    }),
+  );
+  return renderCutover(parts);
+}
+
+function validation(key: ForeignKeyName, position: number): PlannedStatement {
+  const table = { schema: key.schema, name: key.name };
+  return { position, sql: validateStatement(key), original: undefined, phase: "cutover", kind: "foreign key", reason: "was added NOT VALID while rows arrived", object: { schema: key.schema, name: key.constraint }, table, roles: [], parallel: false };
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {

@@ -1,3 +1,4 @@
+import type pg from "pg";
 import { displayAddress } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { reasonOf } from "../postgres/server-errors.js";
@@ -49,25 +50,44 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
 /**
  * Validates foreign keys that were added NOT VALID: while tables show different moments of the source they need not
  * hold; once the stream has passed all snapshots they do. One that does not is reported and left unvalidated.
+ * @returns how many were validated, over all shards
  */
-export async function validateForeignKeys(migration: Pick<Migration, "report" | "shards" | "sessions">): Promise<void> {
-  await Promise.all(
+export async function validateForeignKeys(migration: Pick<Migration, "report" | "shards" | "sessions">): Promise<number> {
+  const validated = await Promise.all(
     migration.shards.map(async (shard) => {
       const client = await migration.sessions.destination(shard, "schema");
+      let count = 0;
       try {
-        const { rows } = await client.query<TableName & { constraint: string }>(
-          `SELECT n.nspname AS schema, c.relname AS name, k.conname AS constraint
-             FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE k.contype = 'f' AND NOT k.convalidated AND k.conparentid = 0 ORDER BY 1, 2, 3`,
-        );
-        for (const row of rows) {
-          await client.query(`ALTER TABLE ${qualifiedName(row)} VALIDATE CONSTRAINT ${quoteIdentifier(row.constraint)}`).catch((error: unknown) => {
-            migration.report({ type: "note", message: `${displayAddress(shard)}: foreign key "${row.constraint}" of ${row.schema}.${row.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
-          });
+        for (const key of await unvalidatedForeignKeys(client)) {
+          await client.query(validateStatement(key)).then(
+            () => count++,
+            (error: unknown) => {
+              migration.report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
+            },
+          );
         }
       } finally {
         await client.end();
       }
+      return count;
     }),
   );
+  return validated.reduce((sum, count) => sum + count, 0);
+}
+
+/** A foreign key and the table that has it. */
+export type ForeignKeyName = TableName & { readonly constraint: string };
+
+/** The foreign keys of a shard that are NOT VALID. */
+export async function unvalidatedForeignKeys(client: pg.Client): Promise<ForeignKeyName[]> {
+  const { rows } = await client.query<ForeignKeyName>(
+    `SELECT n.nspname AS schema, c.relname AS name, k.conname AS constraint
+       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE k.contype = 'f' AND NOT k.convalidated AND k.conparentid = 0 ORDER BY 1, 2, 3`,
+  );
+  return rows;
+}
+
+export function validateStatement(key: ForeignKeyName): string {
+  return `ALTER TABLE ${qualifiedName(key)} VALIDATE CONSTRAINT ${quoteIdentifier(key.constraint)}`;
 }

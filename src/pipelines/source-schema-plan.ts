@@ -2,6 +2,7 @@ import type { Pipeline, ServerAddress } from "../config/types.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { withinShards } from "../schema/constraints-within-shards.js";
+import { withPlainDefaults } from "../schema/key-function.js";
 import { planSchema } from "../schema/plan-schema.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import { withBigintKeys } from "../schema/with-bigint-keys.js";
@@ -17,7 +18,7 @@ import { placements } from "./placements.js";
 export async function sourceSchemaPlan(pipeline: Pipeline, source: ServerAddress, tables: readonly PublishedTable[], report: Report): Promise<SchemaPlan> {
   const dump = await dumpSchema({ server: source, pgDumpPath: pipeline.pgDumpPath });
   report({ type: "note", message: `Schema dumped with ${dump.program}.` });
-  const { plan, notes } = withinShards(await planSchema(dump.sql), placements(pipeline, tables));
+  const { plan, notes } = withinShards(await planSchema(withPlainDefaults(dump.sql)), placements(pipeline, tables));
   for (const message of notes) report({ type: "note", message });
   if (pipeline.general.integerPrimaryKeys === "keep") return plan;
   const bigint = withBigintKeys(plan);

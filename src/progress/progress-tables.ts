@@ -33,7 +33,15 @@ export async function hasProgressTables(client: pg.Client): Promise<boolean> {
   return rows[0]!.there;
 }
 
-/** Removes every trace of pg-reshard from a shard. */
+/**
+ * Removes the bookkeeping from a shard, and the schema with it; but where columns draw their keys by the schema's function
+ * (the cutover's), that and the schema stay.
+ */
 export async function dropProgressTables(client: pg.Client): Promise<void> {
-  await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
+  const { rows } = await client.query<{ used: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid
+                     WHERE d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_attrdef'::regclass AND p.pronamespace = to_regnamespace('reshard')) AS used`,
+  );
+  if (!rows[0]!.used) await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
+  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.migration");
 }

@@ -5,6 +5,7 @@ const TITLES: Readonly<Record<Phase, string>> = {
   pre: "pre: before the rows",
   key: "key: after a table's rows",
   post: "post: after all rows",
+  cutover: "cutover: before the applications are switched",
   skip: "skip: not run",
 };
 
@@ -17,12 +18,13 @@ export function renderPlan(plan: SchemaPlan, phases: readonly Phase[]): string {
   for (const phase of phases) {
     const statements = statementsOf(plan, phase);
     parts.push(`-- ==== ${TITLES[phase]} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`);
-    for (const statement of statements) parts.push(rendered(statement));
+    for (const statement of statements) parts.push(renderStatement(statement));
   }
   return `${parts.join("\n\n")}\n`;
 }
 
-function rendered(statement: PlannedStatement): string {
+/** A statement with its kind and reason as a comment. */
+export function renderStatement(statement: PlannedStatement): string {
   const object = statement.object === undefined ? "" : ` ${displayObject(statement.object)}`;
   const role = statement.roles.length === 0 ? "" : `; needs role ${statement.roles.join(", ")}`;
   const heading = comment(`${statement.phase}: ${statement.kind}${object}: ${statement.reason}${role}`.replaceAll(/\s+/g, " "));

@@ -3,13 +3,13 @@ import type { Presence } from "./presence.js";
 
 /**
  * When a statement runs: `pre` before the rows, `key` (primary keys and replica identity) after a table's rows, `post`
- * after all rows, `skip` never.
+ * after all rows, `cutover` when the applications are about to be switched, `skip` never.
  */
-export type Phase = "pre" | "key" | "post" | "skip";
+export type Phase = "pre" | "key" | "post" | "cutover" | "skip";
 
 /** One statement of a dump, or one that the plan adds. */
 export interface PlannedStatement {
-  /** Place in the dump, from 0; an added statement has that of the statement it belongs to. */
+  /** Place in the dump, from 0; an added statement has that of the statement it belongs to. Of the cutover, place in the phase. */
   readonly position: number;
   /** What runs, without the closing semicolon. */
   readonly sql: string;

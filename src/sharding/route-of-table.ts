@@ -59,7 +59,7 @@ export function namesTable(name: string, table: TableName): boolean {
   return name === table.name || name === `${table.schema}.${table.name}`;
 }
 
-/** The `[[sharded_tables]]` entry that the table goes by. */
+/** The `[[sharded_tables]]` entry that applies to a table which is not listed as omnisharded. */
 export function ruleOfTable(table: RoutedTable, rules: readonly ShardedTable[]): ShardedTable | undefined {
   const candidates = rules.filter((rule) => ruleApplies(rule, table));
   return (

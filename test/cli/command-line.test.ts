@@ -81,6 +81,7 @@ describe("wrong usage exits 2", () => {
     [["data-sync", ...THREE, "--sync-only", "--replicate-only"], "cannot be used with"],
     [["data-sync", ...THREE, "--sync-only", "--until-caught-up"], "cannot be used with"],
     [["schema-sync", ...THREE, "--cutover", "--data-sync-complete"], "cannot be used with"],
+    [["schema-sync", ...THREE, "--cutover", "--sequences", "shared"], "Allowed choices are sharded, interleaved, same"],
     [["demo", "--rows", "1e6"], "It has to be a whole number from 1 to"],
     [["demo", "--shards", "0"], "It has to be a whole number from 1 to"],
   ])("%j", async (words, message) => {
@@ -109,12 +110,6 @@ describe("a failure exits 1", () => {
     const flags = ["--config", file("pgdog.toml"), "--users", file("users.toml")];
     expect((await run(["finish", ...THREE, ...flags, "--json"])).objects.at(-1)).toMatchObject({ type: "error", code: "SERVER_UNREACHABLE", place: { server: "127.0.0.1:2/b" } });
   });
-
-  it("refuses the cutover phase, which is not there", async () => {
-    const { code, err } = await run(["schema-sync", ...THREE, "--cutover"]);
-    expect(code).toBe(1);
-    expect(err).toMatch(/^error NOT_BUILT_YET: schema-sync --cutover is not built yet/);
-  });
 });
 
 describe("data-sync's stages", () => {
@@ -140,6 +135,7 @@ describe("loadPipeline", () => {
     const pipeline = loadPipeline(choice, {}, { stages: [{ type: "copy" }], slot: "s" });
     expect(pipeline).toMatchObject({ from: { name: "a" }, to: { name: "b" }, publication: "p", slot: "s", stages: [{ type: "copy" }], allowPartialPublication: false });
     expect(loadPipeline({ ...choice, allowPartialPublication: true }, {}).allowPartialPublication).toBe(true);
+    expect([pipeline.sequences, loadPipeline(choice, {}, { sequences: "same" }).sequences]).toEqual(["sharded", "same"]);
     const path = file("pipeline.toml");
     expect(loadPipeline({ kind: "file", path }, {}).stages).toEqual(STANDARD_STAGES);
     expect(loadPipeline({ kind: "file", path }, {}, { stages: [{ type: "verify" }] }).stages).toEqual([{ type: "verify" }]);

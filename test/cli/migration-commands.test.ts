@@ -46,6 +46,7 @@ beforeAll(async () => {
     CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users (id));
     CREATE INDEX orders_user_id_idx ON orders (user_id);
     CREATE TABLE countries (code text PRIMARY KEY);
+    CREATE SEQUENCE invoices;
     INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, 100) i;
     INSERT INTO orders SELECT i, 1 + i % 100 FROM generate_series(1, 300) i;
     INSERT INTO countries VALUES ('de'), ('us');
@@ -120,8 +121,8 @@ describe("a migration by commands", () => {
   it("makes tables and primary keys on every shard, and does no harm a second time", async () => {
     expect(await cli("schema-sync")).toMatchObject({ code: 0, out: expect.stringMatching(/^Schema pre on 2 shards: \d+ statements run, 0 there already\.\n$/) as string });
     for (const shard of shards) expect(await count(shard, "pg_indexes WHERE schemaname = 'public'")).toBe(3);
-    // Tables, their keys and the publication.
-    expect(await result("schema-sync")).toMatchObject({ type: "result", command: "schema-sync", ok: true, phase: "pre", failed: 0, present: SHARDS.length * (3 + 3 + 1) });
+    // Tables, their keys, the sequence and the publication.
+    expect(await result("schema-sync")).toMatchObject({ type: "result", command: "schema-sync", ok: true, phase: "pre", failed: 0, present: SHARDS.length * (3 + 3 + 1 + 1) });
   });
 
   it("says INTERRUPTED and exits 1 when a copy is stopped", async () => {
@@ -193,6 +194,16 @@ describe("a migration by commands", () => {
     const { code, out } = await cli("verify");
     expect(code).toBe(1);
     expect(out).toContain("✗ countries: shard 1 has 1 row too few\n1 of 3 tables differs.\n");
+  });
+
+  it("moves sequences before the applications are switched, as it shows, and once", async () => {
+    await source.query("SELECT setval('invoices', 500)");
+    const shown = await cli("schema-sync --cutover --sequences interleaved --dry-run");
+    expect(shown).toMatchObject({ code: 0, out: expect.stringMatching(/shard 0.*ALTER SEQUENCE "public"."invoices" INCREMENT BY 2;.*shard 1/s) as string });
+    expect(await result("schema-sync --cutover")).toMatchObject({ command: "schema-sync", phase: "cutover", ran: 2, present: 0, failed: 0 });
+    expect(await cli("schema-sync --cutover")).toMatchObject({ code: 0, out: "Schema cutover on 2 shards: 0 statements run, 2 there already.\n" });
+    const drawn = await Promise.all(shards.map((shard) => shard.query<{ number: number }>("SELECT nextval('invoices')::int4 AS number")));
+    expect(drawn.map(({ rows }) => rows[0]!.number).sort()).toEqual([1501, 1502]);
   });
 
   it("finishes: the slot goes, once; the journal stays until its progress is dropped", async () => {

@@ -1,0 +1,33 @@
+import type { ServerAddress } from "../config/types.js";
+import { displayAddress } from "../postgres/connection.js";
+import { renderStatement } from "./render-plan.js";
+import type { PlannedStatement } from "./schema-plan.js";
+import { sessionSettings } from "./session-settings.js";
+
+/** The cutover phase of one shard. */
+export interface ShardStatements {
+  readonly shard: ServerAddress;
+  readonly statements: readonly PlannedStatement[];
+}
+
+/**
+ * The SQL of the cutover phase, shard by shard, with kind and reason as comments; psql can run it, and goes from server
+ * to server by itself (passwords are not in it).
+ */
+export function renderCutover(shards: readonly ShardStatements[]): string {
+  const parts = shards.flatMap(({ shard, statements }, number) => [
+    `-- ==== cutover: shard ${number}, ${displayAddress(shard)} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`,
+    ...(statements.length === 0 ? [] : [`\\connect ${connectionUri(shard)}`, sessionSettings.map((setting) => `${setting};`).join("\n"), ...statements.map(renderStatement)]),
+  ]);
+  return `${parts.join("\n\n")}\n`;
+}
+
+function connectionUri({ host, port, database, user, sslmode }: ServerAddress): string {
+  const name = host.includes(":") ? `[${host}]` : encoded(host);
+  return `postgresql://${encoded(user)}@${name}:${port}/${encoded(database)}?sslmode=${sslmode}`;
+}
+
+/** An apostrophe would begin a quoted word of psql's. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replaceAll("'", "%27");
+}
