@@ -53,12 +53,12 @@ function rewrite(part: ShardChanges, keyOf: (relation: PgoutputRelation) => read
   const foldOf = (relation: PgoutputRelation): ChangeFold => {
     let table = folds.get(relation);
     if (table === undefined) {
-      // The table's definition changed within the batch: what came under the old one goes first.
-      for (const other of folds.keys()) {
-        if (other.oid === relation.oid) {
-          flush();
-          break;
-        }
+      // The table's definition changed within the batch: what came under the old one goes first. That of other tables stays
+      // together: two steps of one fold never write the same row, those of two may.
+      for (const [other, former] of folds) {
+        if (other.oid !== relation.oid) continue;
+        steps.push(...former.steps());
+        folds.delete(other);
       }
       const key = columnsOfKey(relation);
       table = key.length === 0 ? new EqualRowsFold(relation, batch.buffer) : new TableFold(relation, key, batch.buffer);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type ChangeBatch, DELETE, INSERT, NO_TUPLE, type SourceTransaction, TRUNCATE, UPDATE } from "../change-batch.js";
 import { defect } from "../errors.js";
 import type { CopyDataFrames } from "../postgres/copy-data-reader.js";
@@ -106,6 +107,8 @@ export function changeBatchOf(frames: CopyDataFrames, state: StreamState, sequen
             positioned = true;
             break;
           case "relation":
+            // Sent again where the server's caches were emptied.
+            if (isDeepStrictEqual(state.relations.get(decoded.oid), decoded)) break;
             state.relations.set(decoded.oid, decoded);
             // A Relation message in the middle of a batch describes only what comes after it.
             indexOf.delete(decoded.oid);
