@@ -1,4 +1,5 @@
 import { cpus, loadavg, totalmem } from "node:os";
+import { collectGarbageLessOften } from "../src/cli/collect-garbage-less-often.js";
 import { ReshardError } from "../src/errors.js";
 import { benchApply } from "./apply.js";
 import { benchCopy } from "./copy.js";
@@ -11,6 +12,8 @@ const RUN: Readonly<Record<BenchmarkName, (options: BenchOptions) => Promise<rea
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
+  // As the command line does.
+  collectGarbageLessOften();
   const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version };
   if (!options.json) process.stdout.write(`${machine.cpus} x ${machine.model}, ${machine.memoryGiB} GiB, Node ${machine.node}; median (least-most) of ${options.rounds} pairs\n`);
   const results: Result[] = [];

@@ -62,10 +62,15 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
 
 /** Tables that have come to some shard from some source shard, and those that have to all of them from all. */
 async function copiedTables(migration: Migration): Promise<{ readonly begun: ReadonlySet<string>; readonly complete: (table: PublishedTable) => boolean }> {
+  const found = await Promise.all(
+    migration.shards.map((shard) => migration.sessions.kept.use(shard, "journal", async (client) => {
+      const ids: string[] = [];
+      for (const source of migration.sources) ids.push(...(await readTableProgress(client, source.progress)).keys());
+      return ids;
+    })),
+  );
   const times = new Map<string, number>();
-  await onEveryShard(migration, async (client) => {
-    for (const source of migration.sources) for (const id of (await readTableProgress(client, source.progress)).keys()) times.set(id, (times.get(id) ?? 0) + 1);
-  });
+  for (const id of found.flat()) times.set(id, (times.get(id) ?? 0) + 1);
   const all = (table: PublishedTable): number => migration.shards.length * migration.sources.filter((source) => source.takes(table)).length;
   return { begun: new Set(times.keys()), complete: (table) => times.get(tableId(table)) === all(table) };
 }

@@ -1,7 +1,7 @@
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import type { Column, PublishedTable } from "../postgres/catalog.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { readTableColumns, type TableColumn, type TableColumns } from "../postgres/table-columns.js";
 import { isWidening } from "../postgres/widen-integer.js";
@@ -34,12 +34,7 @@ export async function checkTargetColumns(migration: Migration, tables: readonly 
 }
 
 async function readColumns(migration: Migration, shard: ServerAddress): Promise<TableColumns> {
-  const client = await migration.sessions.destination(shard, "journal");
-  try {
-    return await readTableColumns(client);
-  } finally {
-    await endQuietly(client);
-  }
+  return await migration.sessions.kept.use(shard, "journal", readTableColumns);
 }
 
 function differences(table: PublishedTable, onShard: TableColumns): string[] {

@@ -108,14 +108,7 @@ function total(pieces: readonly Piece[], of: (piece: Piece) => number): number {
 /** What each shard has of a source shard's tables. */
 async function readShardProgress(migration: Migration, source: SourceShard): Promise<Map<string, TableProgress>[]> {
   return await Promise.all(
-    migration.shards.map(async (shard) => {
-      const client = await migration.sessions.destination(shard, "journal");
-      try {
-        return await readTableProgress(client, source.progress);
-      } finally {
-        await client.end();
-      }
-    }),
+    migration.shards.map((shard) => migration.sessions.kept.use(shard, "journal", (client) => readTableProgress(client, source.progress))),
   );
 }
 
@@ -188,15 +181,10 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
   const { source, table, widened } = piece;
   const purpose = `copy ${source.number}.${table.oid}` as const;
   const missing = await Promise.all(
-    shards.map(async (shard) => {
-      const client = await sessions.destination(shard, "journal");
-      try {
-        await sessions.fence(client, purpose);
-        return (await readTableProgress(client, source.progress)).get(tableId(table)) === undefined;
-      } finally {
-        await client.end();
-      }
-    }),
+    shards.map((shard) => sessions.kept.use(shard, "journal", async (client) => {
+      await sessions.fence(client, purpose);
+      return (await readTableProgress(client, source.progress)).get(tableId(table)) === undefined;
+    })),
   );
   let rows = 0;
   let bytes = 0;

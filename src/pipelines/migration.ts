@@ -74,18 +74,11 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
   const opened: pg.Client[] = [];
   const lock = new MigrationLock(shards[0]!, sessions, id);
   try {
-    const monitors: pg.Client[] = [];
-    for (const address of addresses) {
-      const client = await sessions.source(address, "monitor");
-      opened.push(client);
-      monitors.push(client);
-    }
-    const destinations: pg.Client[] = [];
-    for (const shard of shards) {
-      const client = await sessions.destination(shard, "journal");
-      opened.push(client);
-      destinations.push(client);
-    }
+    const logins = await Promise.allSettled([...addresses.map((address) => sessions.source(address, "monitor")), ...shards.map((shard) => sessions.destination(shard, "journal"))]);
+    for (const login of logins) if (login.status === "fulfilled") opened.push(login.value);
+    for (const login of logins) if (login.status === "rejected") throw login.reason;
+    const monitors = opened.slice(0, addresses.length);
+    const destinations = opened.slice(addresses.length);
     const journal = destinations[0]!;
     await lock.ensure();
     await checkDistinctDatabases(addresses.map((address, number) => ({ address, client: monitors[number]! })), shards.map((address, shard) => ({ address, client: destinations[shard]! })));
@@ -95,7 +88,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     for (const [number, shard] of pipeline.from.shards.entries()) copyServers.push(await copyServersOf(shard, monitors[number]!, facts[number]!, sessions));
     const { routes, publication, notes } = facts[0]!;
     for (const note of notes) report({ type: "note", message: note });
-    const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await once(sessions.source(addresses[number]!, "monitor"), work);
+    const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await sessions.kept.use(addresses[number]!, "monitor", work);
     const sources = (slots: readonly string[]): SourceShard[] =>
       sourceShards(pipeline, addresses.map((address, number) => ({ number, address, facts: facts[number]!, copyServers: copyServers[number]!, slot: slots[number]!, migration: id, monitor: monitorOf(number) })));
     const slots = addresses.map((_, number) => slotName(pipeline.slot ?? generatedSlot(id), number));
@@ -105,7 +98,8 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     // Sessions that a killed run left behind may still be writing.
     await Promise.all(destinations.map((client) => sessions.fence(client, "apply", "copy", "schema")));
     await Promise.all(monitors.map((client) => sessions.fence(client, "stream", "copy", "verify")));
-    await Promise.all(opened.map(endQuietly));
+    for (const [number, client] of monitors.entries()) sessions.kept.keep(client, addresses[number]!, "monitor");
+    for (const [shard, client] of destinations.entries()) sessions.kept.keep(client, shards[shard]!, "journal");
     let plan: Promise<SchemaPlan> | undefined;
     return {
       id,
@@ -114,7 +108,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
       signal,
       sessions,
       lock,
-      journal: async (work) => await once(sessions.destination(shards[0]!, "journal"), work),
+      journal: async (work) => await sessions.kept.use(shards[0]!, "journal", work),
       sources: sources(entry.slots),
       shards,
       tables: publication.tables,
@@ -126,11 +120,11 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
         return route;
       },
       async close() {
-        await lock.release();
+        await Promise.all([sessions.kept.close(), lock.release()]);
       },
     };
   } catch (error) {
-    await Promise.all([...opened.map(endQuietly), lock.release()]);
+    await Promise.all([...opened.map(endQuietly), sessions.kept.close(), lock.release()]);
     throw error;
   }
 }

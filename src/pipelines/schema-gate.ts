@@ -2,7 +2,7 @@ import { concatMap, defer, from, of } from "rxjs";
 import type { ChangeBatch } from "../change-batch.js";
 import type { Operator } from "../flow.js";
 import { readPublishedTable } from "../postgres/catalog.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { displayName, type TableName, tableId } from "../postgres/identifiers.js";
 import { formatLsn } from "../postgres/lsn.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
@@ -165,12 +165,5 @@ export class SchemaGate {
 }
 
 function columnsOfShards({ shards, sessions }: Migration): Promise<TableColumns>[] {
-  return shards.map(async (shard) => {
-    const client = await sessions.destination(shard, "journal");
-    try {
-      return await readTableColumns(client);
-    } finally {
-      await endQuietly(client);
-    }
-  });
+  return shards.map((shard) => sessions.kept.use(shard, "journal", readTableColumns));
 }

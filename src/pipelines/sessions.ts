@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
+import { KeptSessions } from "./kept-sessions.js";
 import { planByIndex } from "../postgres/planner-settings.js";
 
 /** What a session is for, with the number of the source shard where one shard has sessions of several; part of its application_name, so that those of a dead run can be found. */
@@ -12,6 +13,8 @@ export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy $
 export class Sessions {
   /** What the application_name of every session of the migration begins with. */
   readonly tag: string;
+  /** For questions to the source ("monitor") and what is noted on the shards ("journal"). */
+  readonly kept = new KeptSessions((server, purpose) => (purpose === "monitor" ? this.source(server, purpose) : this.destination(server, purpose)));
 
   constructor(migration: string) {
     this.tag = `pg-reshard ${createHash("sha256").update(migration).digest("hex").slice(0, 8)}`;

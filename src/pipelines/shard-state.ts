@@ -14,15 +14,12 @@ export interface ShardState {
 
 /** Reads it such that no former session can change it any more, nor a crash of the shard take it back. */
 export async function shardState(migration: Migration, source: SourceShard, shard: ServerAddress): Promise<ShardState> {
-  const client = await migration.sessions.destination(shard, "journal");
-  try {
+  return await migration.sessions.kept.use(shard, "journal", async (client) => {
     await migration.sessions.fence(client, `apply ${source.number}`);
     const applied = await readStreamProgress(client, source.progress);
     // Its COMMIT may not have waited for the disk; this one does.
     await client.query("SET synchronous_commit = on");
     if (applied > 0n) await writeStreamProgress(client, source.progress, applied);
     return { applied, tables: await readTableProgress(client, source.progress) };
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -1,0 +1,77 @@
+import type pg from "pg";
+import type { ServerAddress } from "../config/types.js";
+import { endQuietly } from "../postgres/connection.js";
+import { isRetryable } from "../postgres/server-errors.js";
+
+/** What kept sessions may be for: short questions and notes that do no harm a second time. */
+export type KeptPurpose = "monitor" | "journal";
+
+/**
+ * Sessions for short pieces of work, kept for the next one: a login costs more than most of them. Each serves one at a
+ * time. One that was lost meanwhile is replaced, and the work done again.
+ */
+export class KeptSessions {
+  readonly #open: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>;
+  readonly #idle = new Map<string, pg.Client[]>();
+  /** Those whose end is listened for. */
+  readonly #watched = new WeakSet<pg.Client>();
+  #closed = false;
+
+  constructor(open: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>) {
+    this.#open = open;
+  }
+
+  /** @param work leaves no transaction open; may be done twice */
+  async use<T>(server: ServerAddress, purpose: KeptPurpose, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const kept = this.#idle.get(keyOf(server, purpose))?.pop();
+    if (kept !== undefined) {
+      try {
+        return await this.#work(kept, server, purpose, work);
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+      }
+    }
+    return await this.#work(await this.#open(server, purpose), server, purpose, work);
+  }
+
+  /** Keeps a session that was opened otherwise. */
+  keep(client: pg.Client, server: ServerAddress, purpose: KeptPurpose): void {
+    if (this.#closed) {
+      void endQuietly(client);
+      return;
+    }
+    const key = keyOf(server, purpose);
+    const idle = this.#idle.get(key) ?? [];
+    this.#idle.set(key, idle);
+    idle.push(client);
+    if (this.#watched.has(client)) return;
+    this.#watched.add(client);
+    client.once("end", () => {
+      const place = idle.indexOf(client);
+      if (place >= 0) idle.splice(place, 1);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const clients = [...this.#idle.values()].flat();
+    this.#idle.clear();
+    await Promise.all(clients.map(endQuietly));
+  }
+
+  async #work<T>(client: pg.Client, server: ServerAddress, purpose: KeptPurpose, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    try {
+      const result = await work(client);
+      this.keep(client, server, purpose);
+      return result;
+    } catch (error) {
+      // It may be lost, or in the middle of a transaction.
+      await endQuietly(client);
+      throw error;
+    }
+  }
+}
+
+function keyOf({ host, port, database, user }: ServerAddress, purpose: KeptPurpose): string {
+  return JSON.stringify([host, port, database, user, purpose]);
+}
