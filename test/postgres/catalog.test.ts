@@ -60,9 +60,9 @@ describe("readPublication", () => {
       expect(named(tables, "ordered")).toMatchObject({ identity: "default", key: ["c", "a"] });
       expect(named(tables, "indexed")).toMatchObject({ identity: "index", key: ["b"] });
       expect(named(tables, "whole")).toMatchObject({ identity: "full", key: ["a"] });
-      expect(() => { checkReplicaIdentities([named(tables, "ordered"), named(tables, "indexed"), named(tables, "whole")]); }).not.toThrow();
+      expect(() => { checkReplicaIdentities(["ordered", "indexed", "whole", "keyless"].map((name) => named(tables, name))); }).not.toThrow();
       expect(() => { checkReplicaIdentities(tables); }).toThrow(
-        expect.objectContaining({ code: "REPLICA_IDENTITY_MISSING", message: expect.stringMatching(/keyless \(.*FULL.*\), none \(no primary key\), nothing \(REPLICA IDENTITY NOTHING\)/) as string }),
+        expect.objectContaining({ code: "REPLICA_IDENTITY_MISSING", message: expect.stringMatching(/: none \(no primary key\), nothing \(REPLICA IDENTITY NOTHING\)/) as string }),
       );
     });
   });
