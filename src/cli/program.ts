@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addDataSync } from "./data-sync.js";
 import { addDemo } from "./demo.js";
+import { addDiff } from "./diff.js";
 import type { Execute } from "./execute.js";
 import { EXIT } from "./failure.js";
 import { addFinish } from "./finish.js";
@@ -37,6 +38,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
   addRun(program, execute);
   addSchemaSync(program, execute);
   addDataSync(program, execute);
+  addDiff(program, execute);
   addVerify(program, execute);
   addStatus(program, execute);
   addFinish(program, execute);

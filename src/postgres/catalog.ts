@@ -95,7 +95,7 @@ const TABLES_SQL = `
                          AND CASE c.relreplident WHEN 'i' THEN i.indisreplident WHEN 'f' THEN i.indisprimary OR ${NAMES_ROWS} ELSE i.indisprimary END
                        ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1)), '[]') AS key,
          c.reltuples::float8 AS estimated_rows, pg_table_size(c.oid)::float8 AS bytes,
-         (SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod), 'type_name', format_type(a.atttypid, NULL),
+         (SELECT COALESCE(json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod), 'type_name', format_type(a.atttypid, NULL),
                             'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
                                           UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
                                           SELECT typname FROM up WHERE typtype <> 'd'),
@@ -110,7 +110,7 @@ const TABLES_SQL = `
                                             UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = t.oid) AS inner_type (oid))
                                           SELECT bool_and(t.typsend <> 0 AND t.typreceive <> 0 AND NOT ((t.typname ~ '^reg' OR t.typname IN ('tsquery', 'int2vector', 'oidvector')) AND t.oid < ${FIRST_NORMAL_OID}))
                                             FROM part JOIN pg_type t ON t.oid = part.oid),
-                            'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum)
+                            'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum), '[]')
             FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
              AND (p.attrs IS NULL OR a.attnum = ANY (p.attrs::int2[]))) AS columns

@@ -17,7 +17,8 @@ export interface SchemaDifference {
 
 /**
  * What differs, in the catalogs' order. Parts of a table that is missing, or extra, are not listed beside it. What only
- * one of the two versions has a name for is not compared; definitions are compared as `sameDefinition` says.
+ * one of the two versions has a name for is not compared; definitions are compared as `sameDefinition` says, which needs
+ * `loadParser`.
  */
 export function diffCatalogs(source: Catalog, shard: Catalog): SchemaDifference[] {
   const version = Math.min(source.version, shard.version);
@@ -35,7 +36,7 @@ export function diffCatalogs(source: Catalog, shard: Catalog): SchemaDifference[
     }
     for (const property of new Set([...Object.keys(object.properties), ...Object.keys(other.properties)])) {
       const [from, to] = [object.properties[property], other.properties[property]].map((value) => (property === "grants" ? grantsOf(value, version) : value));
-      if (from === to || (from !== undefined && to !== undefined && source.version !== shard.version && sameDefinition(from, to))) continue;
+      if (from === to || (from !== undefined && to !== undefined && sameDefinition(from, to, source.version === shard.version))) continue;
       add(object, property, from, to);
     }
   }

@@ -1,5 +1,5 @@
 import { type TableName, tableId } from "../postgres/identifiers.js";
-import type { Catalog } from "./catalog.js";
+import { type Catalog, catalogKey } from "./catalog.js";
 import type { SchemaDifference } from "./diff-catalogs.js";
 import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
 import type { WidenedColumn } from "./widened-columns.js";
@@ -32,6 +32,8 @@ export function judgeDifferences(differences: readonly SchemaDifference[], { pla
     (difference) => (difference.what === "access method" ? "table access methods are not carried" : undefined),
     (difference) => (difference.kind === "extension" && difference.what === "version" ? "a shard has its server's version of an extension" : undefined),
     (difference) => (difference.kind === "foreign key" && difference.what === "definition" && difference.shard === `${difference.source ?? ""} NOT VALID` ? "validated once the shard has caught up" : undefined),
+    (difference) => (difference.what === "populated" && difference.shard === "true" ? "materialized views are refreshed" : undefined),
+    partitionIdentity,
     missingRole,
   ];
   return differences.map((difference) => ({ ...difference, expected: first(rules, difference) }));
@@ -50,6 +52,12 @@ export function judgeDifferences(differences: readonly SchemaDifference[], { pla
     if (kind === "sequence" && isSequenceOfBigint(what, from, to)) return object.uses.some((used) => touched.tables.has(tableId(used))) ? BIGINT : undefined;
     const near = touched.tables.has(tableId(table)) || touched.views.has(tableId(table)) || object.uses.some((used) => touched.tables.has(tableId(used)));
     return near && what !== "missing" && what !== "extra" && withoutIntegers(from) === withoutIntegers(to) ? BIGINT : undefined;
+  }
+
+  function partitionIdentity({ kind, what, source: from, object: { schema, owner = "" } }: SchemaDifference): string | undefined {
+    if (kind !== "column" || what !== "identity" || from !== undefined || source.version >= 17 || shard.version < 17) return undefined;
+    const table = source.objects.get(catalogKey({ kind: "table", schema, owner: undefined, name: owner, signature: undefined }));
+    return table?.properties["partition bound"] === undefined ? undefined : "partitions have their table's identity since PostgreSQL 17";
   }
 
   /** Owners, grants and policies of roles that the shard's server does not have. */

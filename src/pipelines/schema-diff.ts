@@ -1,0 +1,43 @@
+import type { Pipeline, ServerAddress } from "../config/types.js";
+import { displayAddress, endQuietly } from "../postgres/connection.js";
+import type { Catalog } from "../schema/catalog.js";
+import { diffCatalogs } from "../schema/diff-catalogs.js";
+import { judgeDifferences, type JudgedDifference } from "../schema/expected-differences.js";
+import { readCatalog } from "../schema/read-catalog.js";
+import type { Report } from "./events.js";
+import { migrationId } from "./migration.js";
+import { Sessions } from "./sessions.js";
+import { sourceSchema } from "./source-schema-plan.js";
+
+/** What one shard does not have in common with the source. */
+export interface ShardDifferences {
+  readonly shard: number;
+  /** `host:port/database`. */
+  readonly server: string;
+  /** How many objects of the source were looked for. */
+  readonly objects: number;
+  readonly differences: readonly JudgedDifference[];
+}
+
+/** Compares the catalog of the source's first shard with that of every shard. Changes nothing anywhere. */
+export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<ShardDifferences[]> {
+  for (const note of pipeline.notes) report({ type: "note", message: note });
+  const sessions = new Sessions(migrationId(pipeline));
+  const catalogOf = async (server: ServerAddress): Promise<Catalog> => {
+    const client = await sessions.source(server, "schema");
+    try {
+      return await readCatalog(client);
+    } finally {
+      await endQuietly(client);
+    }
+  };
+  const address = pipeline.from.shards[0]!.primary;
+  const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map((shard) => shard.primary)].map(catalogOf));
+  const { plan, widened } = await sourceSchema(pipeline, address, report);
+  return pipeline.to.shards.map(({ number, primary }, index) => ({
+    shard: number,
+    server: displayAddress(primary),
+    objects: source!.objects.size,
+    differences: judgeDifferences(diffCatalogs(source!, shards[index]!), { plan, widened, source: source!, shard: shards[index]! }),
+  }));
+}
