@@ -7,7 +7,7 @@ import { readCatalog } from "../schema/read-catalog.js";
 import type { Report } from "./events.js";
 import { migrationId } from "./migration.js";
 import { Sessions } from "./sessions.js";
-import { sourceSchema } from "./source-schema-plan.js";
+import { sourceSchemaPlan } from "./source-schema-plan.js";
 
 /** What one shard does not have in common with the source. */
 export interface ShardDifferences {
@@ -33,11 +33,11 @@ export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<S
   };
   const address = pipeline.from.shards[0]!.primary;
   const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map((shard) => shard.primary)].map(catalogOf));
-  const { plan, widened } = await sourceSchema(pipeline, address, report);
+  const plan = await sourceSchemaPlan(pipeline, address, report);
   return pipeline.to.shards.map(({ number, primary }, index) => ({
     shard: number,
     server: displayAddress(primary),
     objects: source!.objects.size,
-    differences: judgeDifferences(diffCatalogs(source!, shards[index]!), { plan, widened, source: source!, shard: shards[index]! }),
+    differences: judgeDifferences(diffCatalogs(source!, shards[index]!), { plan, source: source!, shard: shards[index]! }),
   }));
 }

@@ -6,6 +6,7 @@ import { applySchema } from "../schema/apply-schema.js";
 import { statementsOf } from "../schema/schema-plan.js";
 import { reportNotes, type SchemaReport } from "../schema/schema-report.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
+import { checkPresentSchema } from "./check-present-schema.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { withRetries } from "./with-retries.js";
@@ -29,6 +30,7 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
   const result = await withRetries({ what: `schema ${options.phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
+    await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
     const done = new Map(shards.map((shard) => [shard, 0]));
     return await applySchema(plan, options.phase, shards, {
       session: (shard) => sessions.destination(shard, "schema"),

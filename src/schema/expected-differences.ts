@@ -2,7 +2,6 @@ import { type TableName, tableId } from "../postgres/identifiers.js";
 import { type Catalog, catalogKey } from "./catalog.js";
 import type { SchemaDifference } from "./diff-catalogs.js";
 import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
-import type { WidenedColumn } from "./widened-columns.js";
 
 /** A difference, and why it is meant to be. */
 export interface JudgedDifference extends SchemaDifference {
@@ -13,7 +12,6 @@ export interface JudgedDifference extends SchemaDifference {
 export interface Expectations {
   /** What the shards' schema is made by. */
   readonly plan: SchemaPlan;
-  readonly widened: readonly WidenedColumn[];
   readonly source: Catalog;
   readonly shard: Catalog;
 }
@@ -21,7 +19,8 @@ export interface Expectations {
 const BIGINT = "integer keys become bigint";
 
 /** Judges the differences of one shard by the plan that made it and by what is documented not to be carried. */
-export function judgeDifferences(differences: readonly SchemaDifference[], { plan, widened, source, shard }: Expectations): JudgedDifference[] {
+export function judgeDifferences(differences: readonly SchemaDifference[], { plan, source, shard }: Expectations): JudgedDifference[] {
+  const { widened = [] } = plan;
   const skipped = plan.statements.filter((statement) => statement.phase === "skip" && statement.object !== undefined);
   const columns = new Set(widened.map(({ schema, name, column }) => columnId({ schema, name }, column)));
   const touched = withViews(widened, source);

@@ -37,6 +37,12 @@ export interface SchemaPlan {
   readonly statements: readonly PlannedStatement[];
   /** Key statements by the tables whose rows must be there first, in order. */
   readonly keyUnits: readonly KeyUnit[];
+  /** Integer columns of the source that the statements make bigint. */
+  readonly widened?: readonly WidenedColumn[];
+}
+
+export interface WidenedColumn extends TableName {
+  readonly column: string;
 }
 
 /** A table, or a whole partition tree, and its key statements. */

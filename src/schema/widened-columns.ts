@@ -1,9 +1,6 @@
 import { type TableName, tableId } from "../postgres/identifiers.js";
+import type { WidenedColumn } from "./schema-plan.js";
 import { fieldId, type TableDefinition, type TableDefinitions } from "./table-definitions.js";
-
-export interface WidenedColumn extends TableName {
-  readonly column: string;
-}
 
 export interface WidenedColumns {
   /** In the order of the dump's tables; inherited columns are in it too. */

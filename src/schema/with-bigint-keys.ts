@@ -1,8 +1,8 @@
 import { displayName, quoteIdentifier, tableId } from "../postgres/identifiers.js";
-import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
+import type { PlannedStatement, SchemaPlan, WidenedColumn } from "./schema-plan.js";
 import { as, type Fields, nameParts, type Node, parseStatement, qualified } from "./syntax-tree.js";
 import { isInteger, tableDefinitions } from "./table-definitions.js";
-import { type KeptReason, type WidenedColumn, widenedColumns } from "./widened-columns.js";
+import { type KeptReason, widenedColumns } from "./widened-columns.js";
 import { type WidenedRelations, withViews } from "./widened-views.js";
 
 export interface BigintKeys {
@@ -36,7 +36,7 @@ export function withBigintKeys(plan: SchemaPlan): BigintKeys {
   const rewritten = new Map(plan.statements.map((statement) => [statement, rewrite(statement)]));
   const now = (statement: PlannedStatement): PlannedStatement => rewritten.get(statement) ?? rewrite(statement);
   return {
-    plan: { statements: plan.statements.map(now), keyUnits: plan.keyUnits.map((unit) => ({ ...unit, statements: unit.statements.map(now) })) },
+    plan: { statements: plan.statements.map(now), keyUnits: plan.keyUnits.map((unit) => ({ ...unit, statements: unit.statements.map(now) })), widened },
     widened,
     notes,
   };
