@@ -1,6 +1,7 @@
+import type pg from "pg";
 import type { Pipeline, ServerAddress } from "../config/types.js";
+import { readPublication } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
-import type { Catalog } from "../schema/catalog.js";
 import { diffCatalogs } from "../schema/diff-catalogs.js";
 import { judgeDifferences, type JudgedDifference } from "../schema/expected-differences.js";
 import { readCatalog } from "../schema/read-catalog.js";
@@ -23,17 +24,18 @@ export interface ShardDifferences {
 export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<ShardDifferences[]> {
   for (const note of pipeline.notes) report({ type: "note", message: note });
   const sessions = new Sessions(migrationId(pipeline));
-  const catalogOf = async (server: ServerAddress): Promise<Catalog> => {
+  const read = async <T>(server: ServerAddress, work: (client: pg.Client) => Promise<T>): Promise<T> => {
     const client = await sessions.source(server, "schema");
     try {
-      return await readCatalog(client);
+      return await work(client);
     } finally {
       await endQuietly(client);
     }
   };
   const address = pipeline.from.shards[0]!.primary;
-  const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map((shard) => shard.primary)].map(catalogOf));
-  const plan = await sourceSchemaPlan(pipeline, address, report);
+  const { tables } = await read(address, (client) => readPublication(client, pipeline.publication));
+  const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map(({ primary }) => primary)].map((server) => read(server, readCatalog)));
+  const plan = await sourceSchemaPlan(pipeline, address, tables, report);
   return pipeline.to.shards.map(({ number, primary }, index) => ({
     shard: number,
     server: displayAddress(primary),

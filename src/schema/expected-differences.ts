@@ -1,6 +1,7 @@
 import { type TableName, tableId } from "../postgres/identifiers.js";
 import { type Catalog, catalogKey } from "./catalog.js";
 import type { SchemaDifference } from "./diff-catalogs.js";
+import { withPlainDefaults } from "./key-function.js";
 import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
 
 /** A difference, and why it is meant to be. */
@@ -17,6 +18,8 @@ export interface Expectations {
 }
 
 const BIGINT = "integer keys become bigint";
+const SHARED_NUMBERS = "shared among the shards at cutover";
+const SEQUENCE_PLACES = new Set(["start", "increment", "minimum", "maximum", "cycle"]);
 
 /** Judges the differences of one shard by the plan that made it and by what is documented not to be carried. */
 export function judgeDifferences(differences: readonly SchemaDifference[], { plan, source, shard }: Expectations): JudgedDifference[] {
@@ -33,6 +36,7 @@ export function judgeDifferences(differences: readonly SchemaDifference[], { pla
     (difference) => (difference.kind === "foreign key" && difference.what === "definition" && difference.shard === `${difference.source ?? ""} NOT VALID` ? "validated once the shard has caught up" : undefined),
     (difference) => (difference.what === "populated" && difference.shard === "true" ? "materialized views are refreshed" : undefined),
     partitionIdentity,
+    cutover,
     missingRole,
   ];
   return differences.map((difference) => ({ ...difference, expected: first(rules, difference) }));
@@ -51,6 +55,20 @@ export function judgeDifferences(differences: readonly SchemaDifference[], { pla
     if (kind === "sequence" && isSequenceOfBigint(what, from, to)) return object.uses.some((used) => touched.tables.has(tableId(used))) ? BIGINT : undefined;
     const near = touched.tables.has(tableId(table)) || touched.views.has(tableId(table)) || object.uses.some((used) => touched.tables.has(tableId(used)));
     return near && what !== "missing" && what !== "extra" && withoutIntegers(from) === withoutIntegers(to) ? BIGINT : undefined;
+  }
+
+  /** What the cutover changes so that the shards never hand out the same number twice. */
+  function cutover({ kind, what, source: from = "", shard: to = "", object }: SchemaDifference): string | undefined {
+    const now = shard.objects.get(catalogKey(object))?.properties ?? {};
+    if (kind === "column") {
+      const ours = now["default"] ?? "";
+      const drawn = withPlainDefaults(ours);
+      const plain = what === "identity" || from === "" ? object.properties["identity"] !== undefined : withoutIntegers(drawn) === withoutIntegers(from);
+      return (what === "default" || what === "identity" && to === "") && drawn !== ours && plain ? SHARED_NUMBERS : undefined;
+    }
+    if (kind !== "sequence" || !SEQUENCE_PLACES.has(what)) return undefined;
+    const [before, after] = [Number(object.properties["increment"]), Number(now["increment"])];
+    return what === "start" || (after !== before && after % before === 0) ? SHARED_NUMBERS : undefined;
   }
 
   function partitionIdentity({ kind, what, source: from, object: { schema, owner = "" } }: SchemaDifference): string | undefined {
