@@ -32,7 +32,7 @@ export async function checkPresentSchema({ pipeline, shards, sessions, report }:
     const server = displayAddress(shard);
     const lines = differences.map(lineOf);
     if (ignoreErrors) {
-      for (const line of lines) report({ type: "note", message: `${server}: ${line.replaceAll(/\s*\n\s*/g, "; ")}; it is left as it is.` });
+      for (const line of lines) report({ type: "note", message: `${server}: ${line.replaceAll(/\s*\n\s*/g, " ")}; it is left as it is.` });
       continue;
     }
     const { schema, owner, name } = differences[0]!.object;

@@ -15,7 +15,7 @@ export function sameDefinition(a: string, b: string, sameVersion: boolean): bool
 function treeOf(definition: string, qualified: boolean): string | undefined {
   const node = parseStatement(definition);
   return node === undefined ? undefined : JSON.stringify(node, (key, value: unknown) => {
-    if (/(?:^|_)location$|^stmt_len$/.test(key)) return undefined;
+    if (/(?:^|_)location$|^stmt_len$|list_(?:start|end)$/.test(key)) return undefined;
     if (key === "rarg") return unnamed(value as Fields<"SelectStmt">);
     const fields = !qualified && typeof value === "object" && value !== null ? as(value as never, "ColumnRef")?.fields : undefined;
     return fields === undefined ? value : { ColumnRef: fields.at(-1) };

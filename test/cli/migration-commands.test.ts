@@ -163,6 +163,26 @@ describe("a migration by commands", () => {
     for (const shard of shards) expect(await count(shard, "pg_indexes WHERE schemaname = 'public'")).toBe(4);
   });
 
+  it("compares the schemas, and exits 1 where anything differs that should not", async () => {
+    const sound = await cli("diff");
+    expect(sound.code).toBe(0);
+    expect(sound.out).toMatch(/^shard 0 \(127\.0\.0\.1:\d+\/shard_0\): equal, \d+ objects\n {2}expected: validated once the shard has caught up \(1\)\nshard 1 /);
+    await shards[1]!.query("ALTER TABLE users ALTER COLUMN name TYPE varchar(30); CREATE INDEX an_index_with_a_long_name_that_nobody_expects_here ON orders (user_id, id)");
+    const { code, out } = await cli("diff");
+    expect(code).toBe(1);
+    expect(out).toContain("/shard_1): 2 differences\n");
+    expect(out).toMatch(/^column public\.users\.name +type +text +character …$/m);
+    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    const terminal = recordedTerminal({ json: true });
+    expect(await runCommandLine([...words("diff"), "--json"], terminal)).toBe(1);
+    expect(terminal.objects().at(-1)).toMatchObject({
+      type: "result", command: "diff", ok: false,
+      shards: [{ shard: 0 }, { shard: 1, differences: expect.arrayContaining([{ kind: "column", name: "public.users.name", what: "type", source: "text", shard: "character varying(30)" }]) as unknown }],
+    });
+    await shards[1]!.query("DROP INDEX an_index_with_a_long_name_that_nobody_expects_here; ALTER TABLE users ALTER COLUMN name TYPE text");
+    expect((await cli("diff")).code).toBe(0);
+  });
+
   it("streams until SIGTERM, which is no failure; meanwhile it can be asked but not finished", async () => {
     const run = startCli([...words("data-sync --replicate-only"), "--json"]);
     await source.query("INSERT INTO users VALUES (101, 'late')");
