@@ -171,7 +171,7 @@ describe("a migration by commands", () => {
     const { code, out } = await cli("diff");
     expect(code).toBe(1);
     expect(out).toContain("/shard_1): 2 differences\n");
-    expect(out).toMatch(/^column public\.users\.name +type +text +character …$/m);
+    expect(out).toMatch(/^column public\.users\.name +type +text +character v…$/m);
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
     const terminal = recordedTerminal({ json: true });
     expect(await runCommandLine([...words("diff"), "--json"], terminal)).toBe(1);
