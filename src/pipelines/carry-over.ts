@@ -18,14 +18,14 @@ import { readSlot } from "./slot.js";
 export async function carryOver(migration: Migration, change: CarriedOver): Promise<void> {
   if (change.kind === "table") return;
   if (change.kind === "partition") {
-    await syncSchema(migration, { phase: "pre" });
-    await syncSchema(migration, { phase: "key" });
+    await syncSchema(migration, { phase: "pre", presentMayDiffer: true });
+    await syncSchema(migration, { phase: "key", presentMayDiffer: true });
     return;
   }
   // The columns' types may be new too: what the schema has before its first table.
   const plan = await migration.schemaPlan();
   const firstTable = plan.statements.findIndex((statement) => statement.kind === "table");
-  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.slice(0, Math.max(0, firstTable)) }), { phase: "pre" });
+  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.slice(0, Math.max(0, firstTable)) }), { phase: "pre", presentMayDiffer: true });
   await onEveryShard(migration, async (client) => {
     await client.query("BEGIN");
     for (const column of change.columns) for (const statement of addColumnStatements(column, (text) => client.escapeLiteral(text))) await client.query(statement);
@@ -49,7 +49,7 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
   if (added.length === 0) return;
   const { pipeline, shards, entry } = migration;
   const applies = pipeline.onDdl === "apply";
-  if (applies) await syncSchema(migration, { phase: "pre" });
+  if (applies) await syncSchema(migration, { phase: "pre", presentMayDiffer: true });
   await onEveryShard(migration, (client, shard) => checkNewTables(client, displayAddress(shards[shard]!), pipeline.publication, added.filter((table) => !begun.has(tableId(table)))));
   const ids = new Set(added.map(tableId));
   const isAdded = (table: PublishedTable): boolean => ids.has(tableId(table));
@@ -57,7 +57,7 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
   await copyTables(migration, { buildKeys: applies || pipeline.stages.some((stage) => stage.type === "schema_sync"), isWanted: isAdded });
   if (!applies || !entry.finishedStages.includes("schema_sync:post")) return;
   const plan = await migration.schemaPlan();
-  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.filter(({ table }) => table !== undefined && ids.has(tableId(table))) }), { phase: "post" });
+  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.filter(({ table }) => table !== undefined && ids.has(tableId(table))) }), { phase: "post", presentMayDiffer: true });
 }
 
 /** Tables that have come to some shard from some source shard, and those that have to all of them from all. */

@@ -17,6 +17,8 @@ export type SchemaContext = Pick<Migration, "pipeline" | "report" | "signal" | "
 export interface SchemaSyncOptions {
   readonly phase: "pre" | "key" | "post";
   readonly ignoreErrors?: boolean;
+  /** What is on a shard already may differ: the source has changed since, and the stream has not come to that yet. */
+  readonly presentMayDiffer?: boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
   const result = await withRetries({ what: `schema ${options.phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
-    await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
+    if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
     const done = new Map(shards.map((shard) => [shard, 0]));
     return await applySchema(plan, options.phase, shards, {
       session: (shard) => sessions.destination(shard, "schema"),

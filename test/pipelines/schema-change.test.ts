@@ -224,10 +224,11 @@ describe("case 12: the schema changes on the source during the move", () => {
       "BEGIN; INSERT INTO items (id, owner) VALUES (2000, 1); ALTER TABLE items ADD COLUMN at timestamptz DEFAULT now(), ADD COLUMN n int; UPDATE items SET n = id WHERE id % 4 = 0; COMMIT",
       "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, owner bigint NOT NULL, body text UNIQUE); CREATE INDEX ON notes (owner); INSERT INTO notes (owner, body) SELECT n, 'note ' || n FROM generate_series(1, 100) n",
       "UPDATE notes SET owner = owner + 1; DELETE FROM notes WHERE id % 10 = 0; INSERT INTO notes (owner, body) VALUES (77, 'last'); ALTER TABLE settings ADD COLUMN extra jsonb DEFAULT '{\"a\": 1}'; INSERT INTO settings VALUES ('x', 'y')",
+      "ALTER TABLE items ADD COLUMN late text DEFAULT 'l'; CREATE TABLE second (id bigint PRIMARY KEY, owner bigint NOT NULL); INSERT INTO second SELECT n, n FROM generate_series(1, 30) n; UPDATE items SET late = 'm' WHERE id % 4 = 1",
     ]);
     const run = await runToEnd(pipeline);
-    expect(run.verdicts.map(({ table, equal, misplaced }) => ({ table, equal, misplaced }))).toEqual(["items", "notes", "settings"].map((table) => ({ table, equal: true, misplaced: 0 })));
-    await expectSame(scene, "items", "settings", "notes");
+    expect(run.verdicts.map(({ table, equal, misplaced }) => ({ table, equal, misplaced }))).toEqual(["items", "notes", "second", "settings"].map((table) => ({ table, equal: true, misplaced: 0 })));
+    await expectSame(scene, "items", "settings", "notes", "second");
     const shard = await cluster.connect(scene.shards[0]!.database);
     const { rows } = await shard.query<{ indexdef: string }>("SELECT indexdef FROM pg_indexes WHERE tablename = 'notes' ORDER BY 1");
     await shard.end();
