@@ -13,8 +13,9 @@ import { sqlState } from "../postgres/server-errors.js";
 import { noteKnownColumns } from "../progress/known-columns.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
 import type { RowBatch } from "../row-batch.js";
-import { applyKeys } from "../schema/apply-keys.js";
+import { applyKeys, keyUnitOf } from "../schema/apply-keys.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
+import { uniqueKeysOf } from "../schema/unique-columns.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { copyTable } from "../sources/copy-table.js";
@@ -26,6 +27,7 @@ import { type CopyServer, CopyServers } from "./copy-server.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
+import { putKeysAside } from "./put-keys-aside.js";
 import { standbySnapshot } from "./standby-snapshot.js";
 import { untilDone } from "./until-done.js";
 import { untilSnapshotSeen } from "./until-seen.js";
@@ -64,7 +66,9 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   const widened = await checkTargetColumns(migration, unfinished);
   const untouched = unfinished.filter((table) => !done.flat().some((shard) => shard.has(tableId(table))));
   await migration.journal((client) => noteKnownColumns(client, migration.id, untouched, true));
-  const plan = options.buildKeys ? await migration.schemaPlan() : undefined;
+  const shared = unfinished.filter((table) => sources.filter((source) => source.takes(table)).length > 1);
+  const plan = options.buildKeys || shared.length > 0 ? await migration.schemaPlan() : undefined;
+  if (shared.length > 0) await putKeysAside(migration, plan!, shared);
   const pieces = sources.flatMap((source) => source.tables.filter(isWanted).map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot.
@@ -163,7 +167,7 @@ async function buildKeys(migration: Migration, table: PublishedTable, plan: Sche
         try {
           await applyKeys(plan, table, client, { shard }).catch(async (error: unknown) => {
             if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
-            await removeDuplicates(migration, table, client);
+            await removeDuplicates(migration, table, client, uniqueKeysOf(keyUnitOf(plan, table).statements, table));
             await applyKeys(plan, table, client, { shard });
           });
         } finally {

@@ -2,6 +2,7 @@ import { displayName, type TableName } from "../postgres/identifiers.js";
 import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
 import { as, nameParts, parseStatement, qualified } from "./syntax-tree.js";
 import { tableDefinitions } from "./table-definitions.js";
+import { uniqueColumns } from "./unique-columns.js";
 
 /** Where a table's rows are. */
 export type Placement =
@@ -78,20 +79,6 @@ function foreignKeyReason(statement: PlannedStatement, placementOf: (table: Tabl
   // Both have the same sharding key: rows that belong together are expected to have the same value in it.
   if (child.column === parent.column && place < 0) return undefined;
   return `${displayName(key.table)} goes by ${child.column}, ${there} by ${parent.column}`;
-}
-
-/** The columns of a unique index or constraint, as far as they are columns; undefined of what is not unique. */
-function uniqueColumns({ kind, sql }: PlannedStatement): string[] | undefined {
-  if (kind === "primary key" || kind === "unique constraint") {
-    for (const command of as(parseStatement(sql), "AlterTableStmt")?.cmds ?? []) {
-      const constraint = as(as(command, "AlterTableCmd")?.def, "Constraint");
-      if (constraint?.contype === "CONSTR_PRIMARY" || constraint?.contype === "CONSTR_UNIQUE") return [...nameParts(constraint.keys)];
-    }
-    return undefined;
-  }
-  if (kind !== "index") return undefined;
-  const index = as(parseStatement(sql), "IndexStmt");
-  return index?.unique === true ? (index.indexParams ?? []).flatMap((param) => as(param, "IndexElem")?.name ?? []) : undefined;
 }
 
 function commentedConstraint({ sql }: PlannedStatement): string {

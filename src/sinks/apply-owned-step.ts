@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { KeyedStep, RowSet } from "../apply-step.js";
 import { ReshardError } from "../errors.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
+import { reasonOf } from "../postgres/server-errors.js";
 import { deleteOwnStatement, deleteStatement, emptyStatement, insertStatement, ownKeysStatement, ownersStatement, replacesRows, replaceStatement, updateStatement } from "./apply-statements.js";
 import { type OwnedAnswer, type OwnedCommand, ownedCommands } from "./owned-commands.js";
 import type { Ownership } from "./ownership.js";
@@ -94,6 +95,17 @@ export async function truncateOwn(run: OwnedRun, target: TargetTable, ownership:
     if (own.length > 0) await run.execute(deleteOwnStatement(target), [own.map((row) => row["partition"]), own.map((row) => row["place"])]);
   }
   await run.execute("CLOSE reshard_own", []);
+}
+
+/** Tried again while the other source shards' streams go on: one of them will take the other row away. */
+export function uniqueValueTaken(table: TableName, cause: unknown): ReshardError {
+  const name = displayName(table);
+  return new ReshardError("UNIQUE_VALUE_TAKEN", `A row of ${name} has a unique value that a row of another source shard has on the same shard: ${reasonOf(cause)}.`, {
+    kind: "retry",
+    place: { table: name },
+    remedy: "If this lasts, both source shards have such a row, which one shard cannot: change one of them on the source, or drop the unique constraint on the shards.",
+    cause,
+  });
 }
 
 /** Tried again after a while: most often a row is just being moved. */

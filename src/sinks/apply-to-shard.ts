@@ -17,7 +17,7 @@ import {
 import { copyIn } from "../postgres/copy-in.js";
 import { type ApplyCommand, ApplyTransaction, type CommandAnswer } from "./apply-transaction.js";
 import { applyEqualStep } from "./apply-equal-step.js";
-import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn } from "./apply-owned-step.js";
+import { applyOwnedStep, type OwnedRun, takeTurn, truncateOwn, uniqueValueTaken } from "./apply-owned-step.js";
 import { contestedOwnership, isContested, type Ownership } from "./ownership.js";
 import { copies, EncodedRows } from "./encoded-rows.js";
 import { inOrder } from "./in-order.js";
@@ -157,7 +157,11 @@ class ApplySession {
       }
       case "apply-one-by-one":
         if (command.steps.some((step) => this.#isContested(step))) await this.#takeTurn(client);
-        for (const step of command.steps) await this.#step(client, step, false);
+        for (const step of command.steps) {
+          await this.#step(client, step, false).catch((error: unknown) => {
+            throw step.kind !== "truncate" && CONFLICTS.has(sqlState(error) ?? "") && this.#options.ownershipOf?.(step.rows.relation) !== undefined ? uniqueValueTaken(step.rows.relation, error) : error;
+          });
+        }
         break;
       case "commit":
         // Not behind a COMMIT that may have failed: this one's progress would stand for that one's changes too.

@@ -193,6 +193,15 @@ class Idle extends Command {
 /** How long something that may not happen is waited for. */
 const A_WHILE_MILLISECONDS = 100;
 
+/** To a process that may have ended meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
 /** Changes while nothing of one source shard's comes: its stream falls behind the others. */
 class WriteWhileLagging extends Command {
   constructor(readonly source: number, readonly changes: readonly Change[], readonly after: readonly Change[]) {
@@ -205,13 +214,13 @@ class WriteWhileLagging extends Command {
 
   protected override async perform(model: Model, world: World): Promise<void> {
     const pid = await world.walSender(this.source % world.sources.length);
-    if (pid !== undefined) process.kill(pid, "SIGSTOP");
+    if (pid !== undefined) signal(pid, "SIGSTOP");
     try {
       await writeEach(this.changes, model, world);
       // The others come that far; where the source has one shard nothing does.
       if (pid !== undefined && world.sources.length > 1) await reachedWithin(A_WHILE_MILLISECONDS, () => false);
     } finally {
-      if (pid !== undefined) process.kill(pid, "SIGCONT");
+      if (pid !== undefined) signal(pid, "SIGCONT");
     }
     await writeEach(this.after, model, world);
   }
