@@ -89,6 +89,8 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
       reshardingCopyRetryMinDelay: 1000,
       reshardingReplicationRetryMaxAttempts: 1,
       reshardingReplicationRetryMinDelay: 1000,
+      reshardingParallelIndexBuilds: 2,
+      reshardingMaintenanceWorkMem: undefined,
       integerPrimaryKeys: "bigint",
     },
     allowPartialPublication: false,

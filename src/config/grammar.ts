@@ -55,6 +55,19 @@ const attempts = wholeNumber(0, 2 ** 31 - 1, "a number of attempts, 0 or more");
 /** Node's timers take no more: the largest signed 32-bit integer. */
 const milliseconds = wholeNumber(0, 2 ** 31 - 1, "milliseconds, from 0 to 2147483647");
 
+/** Kilobytes in each of PostgreSQL's units (guc.c); B is left out, for nobody gives an index bytes. */
+const KILOBYTES: Readonly<Record<string, number>> = { kB: 1, MB: 1024, GB: 1024 ** 2, TB: 1024 ** 3 };
+/** Least and most of maintenance_work_mem in kB (guc_tables.c, MAX_KILOBYTES); the least is that of PostgreSQL 17 and before. */
+const MEMORY_BOUNDS = { least: 1024, most: 2 ** 31 - 1 };
+const memory = text.refine(
+  (value) => {
+    const [, digits, unit] = /^(\d{1,10}) ?(kB|MB|GB|TB)$/u.exec(value) ?? [];
+    const kilobytes = Number(digits) * (KILOBYTES[unit ?? ""] ?? Number.NaN);
+    return kilobytes >= MEMORY_BOUNDS.least && kilobytes <= MEMORY_BOUNDS.most;
+  },
+  { error: "an amount of memory as PostgreSQL writes it, such as \"512MB\", from 1MB to 2047GB" },
+);
+
 const keyValue = z.preprocess(
   (value) => (typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : unwrapped(value)),
   z.custom<bigint | string>(
@@ -172,6 +185,8 @@ export const GENERAL = grammar(
     resharding_copy_retry_min_delay: milliseconds.optional(),
     resharding_replication_retry_max_attempts: attempts.optional(),
     resharding_replication_retry_min_delay: milliseconds.optional(),
+    resharding_parallel_index_builds: wholeNumber(1, 64, "a number of builds, from 1 to 64").optional(),
+    resharding_maintenance_work_mem: memory.optional(),
     integer_primary_keys: oneOf("bigint", "keep").optional(),
   },
   PROXY_GENERAL_KEYS,

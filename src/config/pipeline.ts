@@ -120,6 +120,8 @@ function generalOf(row: GeneralRow): General {
     reshardingCopyRetryMinDelay: row.resharding_copy_retry_min_delay ?? 1000,
     reshardingReplicationRetryMaxAttempts: row.resharding_replication_retry_max_attempts ?? 5,
     reshardingReplicationRetryMinDelay: row.resharding_replication_retry_min_delay ?? 1000,
+    reshardingParallelIndexBuilds: row.resharding_parallel_index_builds ?? 2,
+    reshardingMaintenanceWorkMem: row.resharding_maintenance_work_mem,
     integerPrimaryKeys: row.integer_primary_keys ?? "bigint",
   };
 }

@@ -69,6 +69,10 @@ export interface General {
   /** 0 is for ever. */
   readonly reshardingReplicationRetryMaxAttempts: number;
   readonly reshardingReplicationRetryMinDelay: number;
+  /** Indexes built at a time on each shard. */
+  readonly reshardingParallelIndexBuilds: number;
+  /** `maintenance_work_mem` of the sessions that build indexes, as the server reads it; undefined leaves the server's own. */
+  readonly reshardingMaintenanceWorkMem: string | undefined;
   /** What int2 and int4 primary keys, and what refers to them, become on the shards. */
   readonly integerPrimaryKeys: "bigint" | "keep";
 }

@@ -32,6 +32,7 @@ import { standbySnapshot } from "./standby-snapshot.js";
 import { untilDone } from "./until-done.js";
 import { untilSnapshotSeen } from "./until-seen.js";
 import { removeDuplicates } from "./remove-duplicates.js";
+import { openSchemaSession } from "./schema-session.js";
 import type { SourceShard } from "./source-shard.js";
 import { copyFormatOf } from "./value-formats.js";
 import { type RetryOptions, withRetries } from "./with-retries.js";
@@ -163,7 +164,7 @@ async function buildKeys(migration: Migration, table: PublishedTable, plan: Sche
     await migration.lock.ensure();
     await allSettled(
       migration.shards.map(async (shard) => {
-        const client = await migration.sessions.destination(shard, "schema");
+        const client = await openSchemaSession(migration, shard);
         try {
           await applyKeys(plan, table, client, { shard }).catch(async (error: unknown) => {
             if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;

@@ -9,6 +9,7 @@ import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.j
 import { checkPresentSchema } from "./check-present-schema.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
+import { openSchemaSession } from "./schema-session.js";
 import { withRetries } from "./with-retries.js";
 
 /** What a phase needs of a migration; `schema-sync` as a command has no more than that. */
@@ -26,7 +27,7 @@ export interface SchemaSyncOptions {
  * two statements when the operator asks to.
  */
 export async function syncSchema(context: SchemaContext, options: SchemaSyncOptions): Promise<SchemaReport> {
-  const { pipeline, report, signal, shards, sessions } = context;
+  const { pipeline, report, signal, shards } = context;
   const plan = withUnvalidatedForeignKeys(await context.schemaPlan());
   const total = statementsOf(plan, options.phase).length;
   const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
@@ -35,7 +36,8 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
     if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
     const done = new Map(shards.map((shard) => [shard, 0]));
     return await applySchema(plan, options.phase, shards, {
-      session: (shard) => sessions.destination(shard, "schema"),
+      session: (shard) => openSchemaSession(context, shard),
+      concurrency: pipeline.general.reshardingParallelIndexBuilds,
       ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
       onStatement({ shard, statement, state }) {
         if (state === "running") {

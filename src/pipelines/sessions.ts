@@ -28,7 +28,7 @@ export class Sessions {
     return await connect(server, { ...options, applicationName: this.applicationName(purpose), readOnly: true });
   }
 
-  async destination(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline"> = {}): Promise<pg.Client> {
+  async destination(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline" | "parameters"> = {}): Promise<pg.Client> {
     return await connect(server, { ...options, applicationName: this.applicationName(purpose) });
   }
 

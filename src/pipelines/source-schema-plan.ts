@@ -5,6 +5,7 @@ import { withinShards } from "../schema/constraints-within-shards.js";
 import { withPlainDefaults } from "../schema/key-function.js";
 import { planSchema } from "../schema/plan-schema.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
+import { withAnalyze } from "../schema/with-analyze.js";
 import { withBigintKeys } from "../schema/with-bigint-keys.js";
 import type { Report } from "./events.js";
 import { placements } from "./placements.js";
@@ -20,8 +21,8 @@ export async function sourceSchemaPlan(pipeline: Pipeline, source: ServerAddress
   report({ type: "note", message: `Schema dumped with ${dump.program}.` });
   const { plan, notes } = withinShards(await planSchema(withPlainDefaults(dump.sql)), placements(pipeline, tables));
   for (const message of notes) report({ type: "note", message });
-  if (pipeline.general.integerPrimaryKeys === "keep") return plan;
+  if (pipeline.general.integerPrimaryKeys === "keep") return withAnalyze(plan);
   const bigint = withBigintKeys(plan);
   for (const message of bigint.notes) report({ type: "note", message });
-  return bigint.plan;
+  return withAnalyze(bigint.plan);
 }

@@ -15,6 +15,8 @@ export type Presence =
   | { readonly type: "published table"; readonly publication: string; readonly table: TableName }
   | { readonly type: "published schema"; readonly publication: string; readonly schema: string }
   | { readonly type: "populated"; readonly name: TableName }
+  /** A table, or all of a partition tree: no row was changed since its statistics were made. */
+  | { readonly type: "analyzed"; readonly name: TableName }
   /** No look-up by name: these SQLSTATEs of the server say that it is there. */
   | { readonly type: "by error"; readonly states: readonly string[] };
 
@@ -97,6 +99,15 @@ export function presenceQuery(presence: Presence): PresenceQuery | undefined {
       );
     case "populated":
       return found(`${RELATION} WHERE c.relispopulated`, presence.name.schema, presence.name.name);
+    case "analyzed":
+      // Changes that are not counted yet, or were forgotten in a crash, cost an ANALYZE that was not needed, or one less.
+      return found(
+        `${RELATION} WHERE NOT EXISTS (
+           SELECT FROM (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) t JOIN pg_stat_all_tables s ON s.relid = t.oid
+            WHERE s.last_analyze IS NULL AND s.last_autoanalyze IS NULL OR s.n_mod_since_analyze > 0)`,
+        presence.name.schema,
+        presence.name.name,
+      );
     case "by error":
       return undefined;
   }

@@ -113,6 +113,8 @@ test("PgDog's own examples of resharding load", () => {
       reshardingCopyRetryMinDelay: 1000,
       reshardingReplicationRetryMaxAttempts: 5,
       reshardingReplicationRetryMinDelay: 1000,
+      reshardingParallelIndexBuilds: 2,
+      reshardingMaintenanceWorkMem: undefined,
       integerPrimaryKeys: "bigint",
     },
     pgDumpPath: undefined,
@@ -173,7 +175,7 @@ databases = [
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), "configuration-"));
       await mkdir(join(folder, "pgdog"));
-      await writeFile(join(folder, "pgdog", "pgdog.toml"), `${SEED_CONFIG}[general]\nresharding_parallel_copies = 8\nresharding_copy_format = "text"\ninteger_primary_keys = "keep"\n[replication]\npg_dump_path = "/usr/bin/pg_dump"\n`);
+      await writeFile(join(folder, "pgdog", "pgdog.toml"), `${SEED_CONFIG}[general]\nresharding_parallel_copies = 8\nresharding_copy_format = "text"\ninteger_primary_keys = "keep"\nresharding_parallel_index_builds = 4\nresharding_maintenance_work_mem = "2GB"\n[replication]\npg_dump_path = "/usr/bin/pg_dump"\n`);
       await writeFile(join(folder, "pgdog", "users.toml"), SEED_USERS);
       await writeFile(join(folder, "p.toml"), `${PIPELINE_HEAD}config = "pgdog/pgdog.toml"\nusers = "pgdog/users.toml"\n[general]\nresharding_parallel_copies = 2\n`);
       await writeFile(join(folder, "bytes.toml"), Buffer.from([0xff, 0xfe, 0x00]));
@@ -185,7 +187,7 @@ databases = [
     test("names files relative to itself; its own settings win over theirs", () => {
       const pipeline = loadPipelineFile(join(folder, "p.toml"), {});
       expect(pipeline.to.shards.map((shard) => shard.primary.password)).toEqual(["hunter3", "hunter3"]);
-      expect(pipeline.general).toMatchObject({ reshardingParallelCopies: 2, reshardingCopyFormat: "text", integerPrimaryKeys: "keep" });
+      expect(pipeline.general).toMatchObject({ reshardingParallelCopies: 2, reshardingCopyFormat: "text", integerPrimaryKeys: "keep", reshardingParallelIndexBuilds: 4, reshardingMaintenanceWorkMem: "2GB" });
       expect(pipeline.pgDumpPath).toBe("/usr/bin/pg_dump");
     });
 

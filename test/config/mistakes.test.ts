@@ -159,6 +159,10 @@ const mistakes: readonly Mistake[] = [
   after("no copies", "[general]\nresharding_parallel_copies = 0\n", '+1:30: "resharding_parallel_copies" is 0, expected a number of copies, from 1 to 1024'),
   after("a treatment of keys that is none", '[general]\ninteger_primary_keys = "big"\n', '+1:24: "integer_primary_keys" is "big", expected "bigint" or "keep", did you mean "bigint"?'),
   after("a format that is none", '[general]\nresharding_copy_format = "bin"\n', '+1:26: "resharding_copy_format" is "bin", expected "binary" or "text", did you mean "binary"?'),
+  after("no builds", "[general]\nresharding_parallel_index_builds = 0\n", '+1:36: "resharding_parallel_index_builds" is 0, expected a number of builds, from 1 to 64'),
+  ...["1GiB", "1023kB", "2048GB", "512", "many", "1 000MB"].map((size) =>
+    after(`memory of ${size}`, `[general]\nresharding_maintenance_work_mem = "${size}"\n`, `+1:35: "resharding_maintenance_work_mem" is "${size}", expected an amount of memory as PostgreSQL writes it, such as "512MB", from 1MB to 2047GB`),
+  ),
   after("an unknown setting", "[general]\nresharding_paralel_copies = 2\n", '+1:1: [general] has no key "resharding_paralel_copies", did you mean "resharding_parallel_copies"?'),
   after("an unknown key for pg_dump", '[replication]\npg_dumb_path = "x"\n', '+1:1: [replication] has no key "pg_dumb_path", did you mean "pg_dump_path"?'),
 ];

@@ -28,6 +28,8 @@ const GENERAL: General = {
   reshardingCopyRetryMinDelay: 10,
   reshardingReplicationRetryMaxAttempts: 200,
   reshardingReplicationRetryMinDelay: 10,
+  reshardingParallelIndexBuilds: 2,
+  reshardingMaintenanceWorkMem: undefined,
   integerPrimaryKeys: "bigint",
 };
 
