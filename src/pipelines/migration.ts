@@ -113,7 +113,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
       shards,
       tables: publication.tables,
       entry,
-      schemaPlan: () => (plan ??= sourceSchemaPlan(pipeline, addresses[0]!, publication.tables, report)),
+      schemaPlan: () => (plan ??= sourceSchemaPlan(pipeline, sessions, publication.tables, report)),
       route(table) {
         const route = routes.get(tableId(table));
         if (route === undefined) throw unknownTable(table);

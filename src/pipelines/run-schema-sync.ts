@@ -9,6 +9,7 @@ import { cutoverPlan, cutoverSchema } from "./cutover-schema.js";
 import type { Report } from "./events.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
+import { schemaParameters } from "./schema-session.js";
 import { type ForeignKeyName, type SchemaContext, syncSchema, unvalidatedForeignKeys, validateForeignKeys, validateStatement } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
@@ -74,8 +75,13 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
 export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSyncRun, "pipeline" | "phase" | "report">): Promise<string> {
   for (const note of pipeline.notes) report({ type: "note", message: note });
   if (phase === "cutover") return await cutoverSql(pipeline, report);
-  const plan = await sourcePlan(pipeline, new Sessions(migrationId(pipeline)), report);
-  return renderPlan(plan, phase === "pre" ? ["pre", "key", "skip"] : ["post"]);
+  const notes: string[] = [];
+  const noting: Report = (event) => {
+    if (event.type === "note") notes.push(event.message);
+    report(event);
+  };
+  const plan = await sourcePlan(pipeline, new Sessions(migrationId(pipeline)), noting);
+  return renderPlan(plan, phase === "pre" ? ["pre", "key", "skip"] : ["post"], { notes, parameters: schemaParameters(pipeline.general) });
 }
 
 async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
@@ -103,13 +109,12 @@ function validation(key: ForeignKeyName, position: number): PlannedStatement {
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {
-  const source = pipeline.from.shards[0]!.primary;
-  const client = await sessions.source(source, "monitor");
+  const client = await sessions.source(pipeline.from.shards[0]!.primary, "monitor");
   let tables: readonly PublishedTable[];
   try {
     ({ tables } = await readPublication(client, pipeline.publication));
   } finally {
     await endQuietly(client);
   }
-  return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, source, tables, report));
+  return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, sessions, tables, report));
 }

@@ -12,7 +12,7 @@ const BY_CATALOG_INDEX: Presence = { type: "by error", states: ["42710", "23505"
 type Classifier<T extends NodeType> = (fields: Fields<T>, sql: string) => Draft;
 
 const classifiers: { readonly [T in NodeType]?: Classifier<T> } = {
-  VariableSetStmt: (set) => skip("setting", settingReason(set)),
+  VariableSetStmt: classifySetting,
   SelectStmt: (select) => {
     const target = as(select.targetList?.[0], "ResTarget");
     const call = nameParts(as(target?.val, "FuncCall")?.funcname).at(-1);
@@ -212,12 +212,13 @@ function ofTable(kind: "trigger" | "rule" | "policy", table: { schema: string; n
   };
 }
 
-function settingReason(set: Fields<"VariableSetStmt">): string {
+function classifySetting(set: Fields<"VariableSetStmt">): Draft {
   const value = as(set.args?.[0], "A_Const")?.sval?.sval ?? nameParts(as(set.args?.[0], "ColumnRef")?.fields).join(".");
-  if (set.name === "default_tablespace" && value !== "") return `tablespaces are not carried ("${value}")`;
-  if (set.name === "default_table_access_method" && value !== "heap" && value !== "") return `table access methods are not carried ("${value}")`;
-  if (set.name === "session_authorization") return "grants are made by the connected user";
-  return "the session sets this itself";
+  const object = { schema: "", name: value };
+  if (set.name === "default_tablespace" && value !== "") return { ...skip("tablespace", "tablespaces are not carried: what follows lies in the shard's own"), object };
+  if (set.name === "default_table_access_method" && value !== "heap" && value !== "") return { ...skip("table access method", "table access methods are not carried: what follows has the shard's own"), object };
+  if (set.name === "session_authorization") return skip("setting", "grants are made by the connected user");
+  return skip("setting", "the session sets this itself");
 }
 
 /** OBJECT_TSCONFIGURATION → tsconfiguration, OBJECT_OPERATOR → operator. */

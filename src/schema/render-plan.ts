@@ -1,3 +1,4 @@
+import { quoteLiteral } from "../postgres/identifiers.js";
 import { displayObject, type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
 import { sessionSettings } from "./session-settings.js";
 
@@ -9,12 +10,21 @@ const TITLES: Readonly<Record<Phase, string>> = {
   skip: "skip: not run",
 };
 
+export interface RenderOptions {
+  /** What a person should know, as comments at the head. */
+  readonly notes?: readonly string[];
+  /** Run-time parameters of the sessions, beside those that every dump needs. */
+  readonly parameters?: Readonly<Record<string, string>>;
+}
+
 /**
  * The SQL that the phases would run on an empty shard, in order, with kind and reason as comments; psql can run it.
  * Skipped statements come as comments.
  */
-export function renderPlan(plan: SchemaPlan, phases: readonly Phase[]): string {
-  const parts = phases.some((phase) => phase !== "skip") ? [sessionSettings.map((setting) => `${setting};`).join("\n")] : [];
+export function renderPlan(plan: SchemaPlan, phases: readonly Phase[], { notes = [], parameters = {} }: RenderOptions = {}): string {
+  const parts = notes.length === 0 ? [] : [notes.map(comment).join("\n")];
+  const settings = [...sessionSettings, ...Object.entries(parameters).map(([name, value]) => `SET ${name} = ${quoteLiteral(value)}`)];
+  if (phases.some((phase) => phase !== "skip")) parts.push(settings.map((setting) => `${setting};`).join("\n"));
   for (const phase of phases) {
     const statements = statementsOf(plan, phase);
     parts.push(`-- ==== ${TITLES[phase]} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`);
@@ -31,6 +41,7 @@ export function renderStatement(statement: PlannedStatement): string {
   return `${heading}\n${statement.phase === "skip" ? comment(statement.sql) : `${statement.sql};`}`;
 }
 
+/** A carriage return ends a comment too. */
 function comment(text: string): string {
-  return text.split("\n").map((line) => `-- ${line}`).join("\n");
+  return text.split(/[\n\r]/).map((line) => `-- ${line}`).join("\n");
 }

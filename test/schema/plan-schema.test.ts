@@ -10,7 +10,11 @@ import { fixtureSchema } from "./fixture-schema.js";
 /** Statements as pg_dump prints them, over a table `s.t`; `N` stands for any quoted name. */
 const CASES: readonly (readonly [Phase, kind: string, sql: string])[] = [
   ["skip", "setting", "SET statement_timeout = 0"],
-  ["skip", "setting", "SET default_tablespace = fast"],
+  ["skip", "setting", "SET default_tablespace = ''"],
+  ["skip", "tablespace", "SET default_tablespace = fast"],
+  ["skip", "tablespace", "SET default_tablespace = N"],
+  ["skip", "setting", "SET default_table_access_method = heap"],
+  ["skip", "table access method", "SET default_table_access_method = columnar"],
   ["skip", "setting", "SET SESSION AUTHORIZATION N"],
   ["skip", "setting", "SELECT pg_catalog.set_config('search_path', '', false)"],
   ["skip", "psql command", "\\restrict abc"],
@@ -173,5 +177,16 @@ describe("renderPlan", () => {
     expect(ran.slice(ran.findIndex((sql) => sql.startsWith("CREATE")))).toEqual([...statementsOf(plan, "pre"), ...statementsOf(plan, "post")].map((statement) => statement.sql));
     expect(ran[0]).toBe("SET check_function_bodies = off");
     expect(renderPlan(plan, ["skip"])).not.toMatch(/^[^-\n]/m);
+  });
+
+  it("has notes as comments at its head, and parameters beside the settings", async () => {
+    const text = renderPlan(await planSchema("CREATE SCHEMA s;"), ["pre"], { notes: ["one\nDROP TABLE t;\rDROP TABLE u;", "two"], parameters: { maintenance_work_mem: "2GB" } });
+    expect(text).toMatch(/^-- one\n-- DROP TABLE t;\n-- DROP TABLE u;\n-- two\n\nSET check_function_bodies = off;\n/);
+    expect(text).toContain("\nSET maintenance_work_mem = '2GB';\n");
+  });
+
+  it("lets nothing that is skipped out of its comment", async () => {
+    const plan = await planSchema('CREATE SERVER "a\rDROP TABLE t;\nDROP TABLE u;" FOREIGN DATA WRAPPER w;');
+    expect(renderPlan(plan, ["skip"]).split(/[\n\r]/).filter((line) => line !== "" && !line.startsWith("--"))).toEqual([]);
   });
 });
