@@ -14,7 +14,8 @@ import { noteKnownColumns } from "../progress/known-columns.js";
 import { readTableProgress, type TableProgress } from "../progress/table-progress.js";
 import type { RowBatch } from "../row-batch.js";
 import { applyKeys, keyUnitOf } from "../schema/apply-keys.js";
-import type { SchemaPlan } from "../schema/schema-plan.js";
+import { phaseStatements, type SchemaPlan } from "../schema/schema-plan.js";
+import type { StatementEvent } from "../schema/schema-report.js";
 import { uniqueKeysOf } from "../schema/unique-columns.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
@@ -32,6 +33,7 @@ import { standbySnapshot } from "./standby-snapshot.js";
 import { untilDone } from "./until-done.js";
 import { untilSnapshotSeen } from "./until-seen.js";
 import { removeDuplicates } from "./remove-duplicates.js";
+import { SchemaReporter } from "./schema-reporter.js";
 import { openSchemaSession } from "./schema-session.js";
 import type { SourceShard } from "./source-shard.js";
 import { copyFormatOf } from "./value-formats.js";
@@ -68,8 +70,8 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   const untouched = unfinished.filter((table) => !done.flat().some((shard) => shard.has(tableId(table))));
   await migration.journal((client) => noteKnownColumns(client, migration.id, untouched, true));
   const shared = unfinished.filter((table) => sources.filter((source) => source.takes(table)).length > 1);
-  const plan = options.buildKeys || shared.length > 0 ? await migration.schemaPlan() : undefined;
-  if (shared.length > 0) await putKeysAside(migration, plan!, shared);
+  if (shared.length > 0) await putKeysAside(migration, await migration.schemaPlan(), shared);
+  const keys = options.buildKeys || shared.length > 0 ? await openKeys(migration) : undefined;
   const pieces = sources.flatMap((source) => source.tables.filter(isWanted).map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot.
@@ -91,7 +93,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       await copyPiece(stoppable, piece, servers, done[piece.source.number]!);
       const id = tableId(piece.table);
       left.set(id, left.get(id)! - 1);
-      if (plan !== undefined && left.get(id) === 0) await buildKeys(stoppable, piece.table, plan);
+      if (keys !== undefined && left.get(id) === 0) await buildKeys(stoppable, piece.table, keys);
     } catch (error) {
       failure.abort(error);
     }
@@ -102,7 +104,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       const own = pieces.filter((piece) => piece.source === source).sort((a, b) => b.table.bytes - a.table.bytes);
       await lastValueFrom(from(own).pipe(mergeMap((piece) => copyOrStop(piece, servers), servers.capacity)), { defaultValue: undefined });
     }),
-  );
+  ).finally(() => keys?.reporter.close());
   failure.signal.throwIfAborted();
 }
 
@@ -156,8 +158,22 @@ function named(migration: Migration, { source, table }: Piece): { readonly table
   return { table: displayName(table), ...(migration.sources.length === 1 ? {} : { sourceShard: source.number }) };
 }
 
+/** What builds keys, and who tells of it. */
+interface Keys {
+  readonly plan: SchemaPlan;
+  readonly reporter: SchemaReporter;
+}
+
+async function openKeys(migration: Migration): Promise<Keys> {
+  const plan = await migration.schemaPlan();
+  const { shards, report, sessions } = migration;
+  const reporter = new SchemaReporter({ phase: "key", shards, report, session: (shard) => sessions.destination(shard, "monitor") });
+  for (const shard of shards.keys()) reporter.planned(shard, phaseStatements(plan, "key"));
+  return { plan, reporter };
+}
+
 /** A table's keys on every shard, once all its rows are there. */
-async function buildKeys(migration: Migration, table: PublishedTable, plan: SchemaPlan): Promise<void> {
+async function buildKeys(migration: Migration, table: PublishedTable, { plan, reporter }: Keys): Promise<void> {
   const started = Date.now();
   await withRetries({ ...patience(migration), what: `keys of ${displayName(table)}` }, async () => {
     checkStopped(migration.signal);
@@ -165,11 +181,12 @@ async function buildKeys(migration: Migration, table: PublishedTable, plan: Sche
     await allSettled(
       migration.shards.map(async (shard) => {
         const client = await openSchemaSession(migration, shard);
+        const onStatement = (event: StatementEvent): void => { reporter.statement(event); };
         try {
-          await applyKeys(plan, table, client, { shard }).catch(async (error: unknown) => {
+          await applyKeys(plan, table, client, { shard, onStatement }).catch(async (error: unknown) => {
             if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
             await removeDuplicates(migration, table, client, uniqueKeysOf(keyUnitOf(plan, table).statements, table));
-            await applyKeys(plan, table, client, { shard });
+            await applyKeys(plan, table, client, { shard, onStatement });
           });
         } finally {
           await endQuietly(client);

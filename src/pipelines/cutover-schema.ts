@@ -5,9 +5,11 @@ import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { readSequenceColumns, readSequences, type Sequence } from "../postgres/sequences.js";
 import { planSequences, type SequencesPlan, type ShardSequences, type ShardSequencesPlan } from "../schema/plan-sequences.js";
 import { runStatement, serverWords, statementFailed } from "../schema/run-statement.js";
+import { runningOn } from "../schema/schema-report.js";
 import { prepareSession } from "../schema/session-settings.js";
 import { checkStopped } from "./interrupted.js";
 import type { SchemaContext } from "./schema-sync.js";
+import { SchemaReporter } from "./schema-reporter.js";
 import { withRetries } from "./with-retries.js";
 
 /** What the cutover phase needs of a migration; the schema's dump is not part of it. */
@@ -43,38 +45,42 @@ export async function cutoverSchema(context: CutoverContext, { ignoreErrors, mar
   const { pipeline, report, signal, shards } = context;
   const result = { ran: 0, present: 0, failed: 0 };
   const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
+  const reporter = new SchemaReporter({ phase: "cutover", shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
   const plan = await withRetries({ what: "schema cutover", maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
     const planned = await cutoverPlan(context, margin);
-    const total = Math.max(...planned.shards.map(({ statements }) => statements.length));
+    for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
     result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);
-    const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, number, planned.shards[number]!)));
+    const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, planned.shards[number]!)));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     return planned;
 
-    async function runOnShard(shard: ServerAddress, number: number, { statements }: ShardSequencesPlan): Promise<void> {
+    async function runOnShard(shard: ServerAddress, { statements }: ShardSequencesPlan): Promise<void> {
       if (statements.length === 0) return;
       const client = await context.sessions.destination(shard, "schema");
       try {
         await prepareSession(client);
-        for (const [index, statement] of statements.entries()) {
+        for (const statement of statements) {
           checkStopped(signal);
+          reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
           try {
             await runStatement(client, statement, NO_ROLES);
             result.ran++;
           } catch (error) {
+            reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
             const failure = statementFailed(statement, shard, error);
             if (ignoreErrors !== true || failure.kind === "retry") throw failure;
             result.failed++;
             report({ type: "note", message: `${displayAddress(shard)}: ${statement.kind} failed: ${serverWords(error)}` });
+            continue;
           }
-          report({ type: "schema-statement", phase: "cutover", shard: number, done: index + 1, total, sql: statement.sql });
+          reporter.statement({ shard, statement, state: "ran" });
         }
       } finally {
         await endQuietly(client);
       }
     }
-  });
+  }).finally(() => reporter.close());
   for (const message of plan.notes) report({ type: "note", message });
   return result;
 }

@@ -1,5 +1,10 @@
+import type { IndexProgress } from "../postgres/index-progress.js";
 import type { Lsn } from "../postgres/lsn.js";
+import type { PlannedStatement } from "../schema/schema-plan.js";
 import type { TableVerdict } from "./table-verdict.js";
+
+/** A statement of the schema, for whoever shows it. */
+export type SchemaStatement = Pick<PlannedStatement, "kind" | "object" | "table" | "sql">;
 
 /** What a run tells while it goes on. Numbers are totals so far; bytes are payload bytes. */
 export type PipelineEvent =
@@ -8,7 +13,12 @@ export type PipelineEvent =
   | { readonly type: "stage-finished"; readonly stage: string; readonly milliseconds: number; readonly skipped?: boolean }
   /** Retryable trouble; the work is tried again after `delay` milliseconds. */
   | { readonly type: "retry"; readonly what: string; readonly reason: string; readonly attempt: number; readonly delay: number }
-  | { readonly type: "schema-statement"; readonly phase: string; readonly shard: number; readonly done: number; readonly total: number; readonly sql: string }
+  /** What a phase of the schema is about to do on a shard; again at each attempt. */
+  | { readonly type: "schema-planned"; readonly phase: string; readonly shard: number; readonly statements: readonly SchemaStatement[] }
+  /** A statement began or ended, `done` of `total` have ended. `index` is its place among those planned, `object` what it makes. */
+  | { readonly type: "schema-statement"; readonly phase: string; readonly shard: number; readonly index: number; readonly state: "running" | "done" | "failed"; readonly kind: string; readonly object?: string; readonly sql: string; readonly done: number; readonly total: number; readonly message?: string }
+  /** How far a statement is that builds an index: the server's words for the step it is at, and the share done of that step. */
+  | ({ readonly type: "index-progress"; readonly phase: string; readonly shard: number; readonly index: number } & IndexProgress)
   | { readonly type: "copy-started"; readonly tables: number; readonly rows: number; readonly bytes: number }
   /** `sourceShard` is given where there are several; then each brings its rows of the table. `standby`: read from there. */
   | { readonly type: "table-progress"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly estimatedRows: number }

@@ -3,14 +3,14 @@ import { type PublishedTable, readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { renderCutover } from "../schema/render-cutover.js";
 import { renderPlan } from "../schema/render-plan.js";
-import type { PlannedStatement, SchemaPlan } from "../schema/schema-plan.js";
+import type { SchemaPlan } from "../schema/schema-plan.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import { cutoverPlan, cutoverSchema } from "./cutover-schema.js";
 import type { Report } from "./events.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
 import { schemaParameters } from "./schema-session.js";
-import { type ForeignKeyName, type SchemaContext, syncSchema, unvalidatedForeignKeys, validateForeignKeys, validateStatement } from "./schema-sync.js";
+import { type SchemaContext, syncSchema, unvalidatedForeignKeys, validateForeignKeys, validation } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 
@@ -101,11 +101,6 @@ async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
     }),
   );
   return renderCutover(parts);
-}
-
-function validation(key: ForeignKeyName, position: number): PlannedStatement {
-  const table = { schema: key.schema, name: key.name };
-  return { position, sql: validateStatement(key), original: undefined, phase: "cutover", kind: "foreign key", reason: "was added NOT VALID while rows arrived", object: { schema: key.schema, name: key.constraint }, table, roles: [], parallel: false };
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {

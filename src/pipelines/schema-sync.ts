@@ -3,12 +3,14 @@ import { displayAddress } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { reasonOf } from "../postgres/server-errors.js";
 import { applySchema } from "../schema/apply-schema.js";
-import { statementsOf } from "../schema/schema-plan.js";
-import { reportNotes, type SchemaReport } from "../schema/schema-report.js";
+import { phaseStatements, type PlannedStatement } from "../schema/schema-plan.js";
+import { serverWords } from "../schema/run-statement.js";
+import { reportNotes, runningOn, type SchemaReport } from "../schema/schema-report.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import { checkPresentSchema } from "./check-present-schema.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
+import { SchemaReporter } from "./schema-reporter.js";
 import { openSchemaSession } from "./schema-session.js";
 import { withRetries } from "./with-retries.js";
 
@@ -29,26 +31,23 @@ export interface SchemaSyncOptions {
 export async function syncSchema(context: SchemaContext, options: SchemaSyncOptions): Promise<SchemaReport> {
   const { pipeline, report, signal, shards } = context;
   const plan = withUnvalidatedForeignKeys(await context.schemaPlan());
-  const total = statementsOf(plan, options.phase).length;
+  const statements = phaseStatements(plan, options.phase);
   const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
+  const reporter = new SchemaReporter({ phase: options.phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
   const result = await withRetries({ what: `schema ${options.phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
     if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
-    const done = new Map(shards.map((shard) => [shard, 0]));
+    for (const shard of shards.keys()) reporter.planned(shard, statements);
     return await applySchema(plan, options.phase, shards, {
       session: (shard) => openSchemaSession(context, shard),
       concurrency: pipeline.general.reshardingParallelIndexBuilds,
       ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
-      onStatement({ shard, statement, state }) {
-        if (state === "running") {
-          checkStopped(signal);
-          return;
-        }
-        done.set(shard, done.get(shard)! + 1);
-        report({ type: "schema-statement", phase: options.phase, shard: shards.indexOf(shard), done: done.get(shard)!, total, sql: statement.sql });
+      onStatement(event) {
+        if (event.state === "running") checkStopped(signal);
+        reporter.statement(event);
       },
     });
-  });
+  }).finally(() => reporter.close());
   for (const note of reportNotes(result)) report({ type: "note", message: note });
   return result;
 }
@@ -59,16 +58,25 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
  * @returns how many were validated, over all shards
  */
 export async function validateForeignKeys(migration: Pick<Migration, "report" | "shards" | "sessions">): Promise<number> {
+  const { shards, report, sessions } = migration;
+  const reporter = new SchemaReporter({ phase: "validate", shards, report, session: (shard) => sessions.destination(shard, "monitor") });
   const validated = await Promise.all(
-    migration.shards.map(async (shard) => {
-      const client = await migration.sessions.destination(shard, "schema");
+    shards.map(async (shard, number) => {
+      const client = await sessions.destination(shard, "schema");
       let count = 0;
       try {
-        for (const key of await unvalidatedForeignKeys(client)) {
-          await client.query(validateStatement(key)).then(
-            () => count++,
+        const keys = (await unvalidatedForeignKeys(client)).map((key, position) => ({ key, statement: validation(key, position) }));
+        if (keys.length > 0) reporter.planned(number, keys.map(({ statement }) => statement));
+        for (const { key, statement } of keys) {
+          reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
+          await client.query(statement.sql).then(
+            () => {
+              count++;
+              reporter.statement({ shard, statement, state: "ran" });
+            },
             (error: unknown) => {
-              migration.report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
+              reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
+              report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
             },
           );
         }
@@ -77,7 +85,7 @@ export async function validateForeignKeys(migration: Pick<Migration, "report" | 
       }
       return count;
     }),
-  );
+  ).finally(() => reporter.close());
   return validated.reduce((sum, count) => sum + count, 0);
 }
 
@@ -94,6 +102,9 @@ export async function unvalidatedForeignKeys(client: pg.Client): Promise<Foreign
   return rows;
 }
 
-export function validateStatement(key: ForeignKeyName): string {
-  return `ALTER TABLE ${qualifiedName(key)} VALIDATE CONSTRAINT ${quoteIdentifier(key.constraint)}`;
+/** The statement that validates a foreign key. */
+export function validation(key: ForeignKeyName, position: number): PlannedStatement {
+  const table = { schema: key.schema, name: key.name };
+  const sql = `ALTER TABLE ${qualifiedName(table)} VALIDATE CONSTRAINT ${quoteIdentifier(key.constraint)}`;
+  return { position, sql, original: undefined, phase: "cutover", kind: "foreign key", reason: "was added NOT VALID while rows arrived", object: { schema: key.schema, name: key.constraint }, table, roles: [], parallel: false };
 }

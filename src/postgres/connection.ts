@@ -51,6 +51,11 @@ export async function connect(address: ServerAddress, options: SessionOptions): 
   }
 }
 
+/** The server process behind a session, as pg_stat_activity names it. */
+export function backendOf(client: pg.Client): number | undefined {
+  return "processID" in client && typeof client.processID === "number" ? client.processID : undefined;
+}
+
 /** Ends a session without caring how it ends: used where the outcome is known already. */
 export async function endQuietly(client: pg.Client | undefined): Promise<void> {
   await client?.end().catch(() => undefined);

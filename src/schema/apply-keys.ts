@@ -4,7 +4,7 @@ import { ReshardError } from "../errors.js";
 import { displayName, type TableName, tableId } from "../postgres/identifiers.js";
 import { runStatement, serverWords, statementFailed } from "./run-statement.js";
 import type { KeyUnit, SchemaPlan } from "./schema-plan.js";
-import type { StatementEvent } from "./schema-report.js";
+import { runningOn, type StatementEvent } from "./schema-report.js";
 
 export interface KeyOptions {
   /** Whose session `client` is. */
@@ -34,7 +34,7 @@ export async function applyKeys(plan: SchemaPlan, table: TableName, client: pg.C
   const unit = keyUnitOf(plan, table);
   await withUnitLock(client, unit.root, async () => {
     for (const statement of unit.statements) {
-      onStatement?.({ shard, statement, state: "running" });
+      onStatement?.({ shard, statement, state: "running", ...runningOn(client) });
       try {
         const outcome = await runStatement(client, statement, new Set());
         onStatement?.({ shard, statement, state: outcome });

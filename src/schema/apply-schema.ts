@@ -5,7 +5,7 @@ import type { TableName } from "../postgres/identifiers.js";
 import { withUnitLock } from "./apply-keys.js";
 import { readRoles, runStatement, serverWords, statementFailed } from "./run-statement.js";
 import { type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
-import type { FailedStatement, SchemaReport, ShardReport, StatementEvent } from "./schema-report.js";
+import { type FailedStatement, runningOn, type SchemaReport, type ShardReport, type StatementEvent } from "./schema-report.js";
 import { prepareSession } from "./session-settings.js";
 
 export interface ApplyOptions {
@@ -67,7 +67,7 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
     return client;
   };
   const one = async (client: pg.Client, statement: PlannedStatement, roles: ReadonlySet<string>): Promise<void> => {
-    options.onStatement?.({ shard, statement, state: "running" });
+    options.onStatement?.({ shard, statement, state: "running", ...runningOn(client) });
     try {
       const outcome = await runStatement(client, statement, roles);
       if (outcome === "skipped") {

@@ -59,6 +59,11 @@ export function displayObject(object: TableName): string {
   return object.schema === "" ? object.name : displayName(object);
 }
 
+/** What running a phase goes through on each shard, in order but for what runs side by side. */
+export function phaseStatements(plan: SchemaPlan, phase: Phase): PlannedStatement[] {
+  return phase === "key" ? plan.keyUnits.flatMap(({ statements }) => statements) : statementsOf(plan, phase);
+}
+
 /** The statements of one phase, in order. */
 export function statementsOf(plan: SchemaPlan, phase: Phase): PlannedStatement[] {
   return plan.statements.filter((statement) => statement.phase === phase);

@@ -1,5 +1,6 @@
+import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
-import { displayAddress } from "../postgres/connection.js";
+import { backendOf, displayAddress } from "../postgres/connection.js";
 import type { Outcome } from "./run-statement.js";
 import type { Phase, PlannedStatement } from "./schema-plan.js";
 
@@ -8,8 +9,16 @@ export interface StatementEvent {
   readonly shard: ServerAddress;
   readonly statement: PlannedStatement;
   readonly state: "running" | "failed" | Outcome;
+  /** The server process that runs it; of no meaning once it has ended. */
+  readonly backend?: number;
   /** The server's message, where it failed. */
   readonly message?: string;
+}
+
+/** `backend` of an event, for a statement that a session runs. */
+export function runningOn(client: pg.Client): Pick<StatementEvent, "backend"> {
+  const backend = backendOf(client);
+  return backend === undefined ? {} : { backend };
 }
 
 export interface FailedStatement {

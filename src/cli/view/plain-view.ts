@@ -25,6 +25,12 @@ export function plainView(terminal: Pick<Terminal, "err" | "colors">, clock: () 
         const described = throttle.due(event.table, now) ? progress.copy.describe(event.table, now) : undefined;
         return described === undefined ? undefined : `  ${printable(event.table)}: ${described}`;
       }
+      case "index-progress": {
+        const key = `${event.phase} ${event.shard} ${event.index}`;
+        throttle.start(key, now);
+        const described = throttle.due(key, now) ? progress.describeStatement(event, now) : undefined;
+        return described === undefined ? undefined : `  ${described}`;
+      }
       case "schema-statement":
       case "table-verified":
         throttle.start(event.type, now);

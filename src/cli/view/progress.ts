@@ -1,9 +1,11 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
+import { SchemaProgress } from "../../pipelines/schema-progress.js";
 import type { CliEvent } from "./cli-event.js";
 import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
 import { displayWidth, left, printable, right, truncated } from "./fit.js";
 import type { Paint } from "./paint.js";
 import { counted, formatBytes, formatCount, formatDuration } from "./quantities.js";
+import { describeStatement, schemaLines } from "./schema-lines.js";
 import { stageTitle } from "./stage-title.js";
 import { StreamProgress } from "./stream-progress.js";
 
@@ -17,8 +19,9 @@ export class Progress {
   #stream = new StreamProgress();
   #buildsKeys = false;
   #stage: string | undefined;
-  /** Statements done by shard, and how many there are. */
-  #schema: { phase: string; done: number[]; total: number } | undefined;
+  #statements = new SchemaProgress();
+  /** Of the phase that goes on: statements left by shard, and how many a shard has at most. */
+  #schema: { phase: string; left: number[]; total: number } | undefined;
   #verify: { tables: number; done: number } | undefined;
   #writers: Extract<CliEvent, { type: "demo-writers" }> | undefined;
 
@@ -45,6 +48,7 @@ export class Progress {
       case "stage-started":
         this.#stage = event.stage;
         this.#schema = undefined;
+        this.#statements = new SchemaProgress();
         this.#verify = undefined;
         this.#stream = new StreamProgress();
         if (event.stage === "copy") this.#copy = new CopyProgress(this.#buildsKeys);
@@ -52,13 +56,21 @@ export class Progress {
       case "stage-finished": {
         const line = `${good("✓")} ${left(stageTitle(event.stage), TITLE_CELLS - 2)}${this.#summary(event)}`;
         this.#stage = undefined;
+        this.#schema = undefined;
         return [line];
       }
       case "retry":
         return [printable(`  ${event.what} failed: ${event.reason}. Trying again in ${formatDuration(event.delay)} (${event.attempt}).`)];
+      case "schema-planned":
+        this.#statements.apply(event, now);
+        this.#countStatements(event.phase, event.shard, 0, event.statements.length);
+        return [];
       case "schema-statement":
-        if (this.#schema?.phase !== event.phase) this.#schema = { phase: event.phase, done: [], total: event.total };
-        this.#schema.done[event.shard] = event.done;
+        this.#statements.apply(event, now);
+        this.#countStatements(event.phase, event.shard, event.done, event.total);
+        return [];
+      case "index-progress":
+        this.#statements.apply(event, now);
         return [];
       case "table-copied":
         this.#copy.apply(event, now);
@@ -94,13 +106,25 @@ export class Progress {
 
   /** What is under way, each line at most `columns` cells. */
   block(columns: number, now: number): string[] {
-    return [...this.#stageLines(columns, now), ...this.#writersLine()].map((line) => truncated(line, columns));
+    return [...this.#stageLines(columns, now), ...schemaLines(this.#statements, columns, now), ...this.#writersLine()].map((line) => truncated(line, columns));
   }
 
   /** For a log: what is under way in one line, without the tables of a copy. */
   describe(now: number): string | undefined {
     const [line] = this.#stageLines(Number.MAX_SAFE_INTEGER, now);
     return line;
+  }
+
+  /** For a log: the statement that an event is about, in words. */
+  describeStatement({ phase, shard, index }: { readonly phase: string; readonly shard: number; readonly index: number }, now: number): string | undefined {
+    const row = this.#statements.row(phase, shard, index);
+    return row === undefined ? undefined : describeStatement(row, now);
+  }
+
+  #countStatements(phase: string, shard: number, done: number, total: number): void {
+    if (this.#schema?.phase !== phase) this.#schema = { phase, left: [], total };
+    this.#schema.left[shard] = total - done;
+    this.#schema.total = Math.max(this.#schema.total, total);
   }
 
   #stageLines(columns: number, now: number): string[] {
@@ -116,10 +140,11 @@ export class Progress {
     return this.#schema === undefined ? [`${title}reading the source's schema`] : [this.#schemaLine(this.#schema)];
   }
 
-  #schemaLine({ phase, done, total }: { phase: string; done: readonly number[]; total: number }): string {
+  /** Of the shard that is furthest behind. */
+  #schemaLine({ phase, left: remaining, total }: { phase: string; left: readonly number[]; total: number }): string {
     // Array.from: a shard that has not begun leaves a hole.
-    const least = Math.min(...Array.from(done, (count) => (count as number | undefined) ?? 0));
-    return `${left(`schema ${phase}`, TITLE_CELLS)}${least} of ${counted(total, "statement")}`;
+    const most = Math.max(...Array.from(remaining, (count) => (count as number | undefined) ?? total));
+    return `${left(PHASE_TITLES[phase] ?? `schema ${phase}`, TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
   }
 
   #writersLine(): string[] {
@@ -134,6 +159,9 @@ export class Progress {
     return `${what}${what === "" ? "" : ", "}${formatDuration(milliseconds)}`;
   }
 }
+
+/** Phases whose own word says more, or is too long for a title. */
+const PHASE_TITLES: Readonly<Record<string, string>> = { cutover: "cutover", validate: "foreign keys" };
 
 const NAME_CELLS = 32;
 

@@ -68,16 +68,6 @@ describe("Progress of a copy", () => {
 });
 
 describe("Progress of the other stages", () => {
-  it("shows the shard that is furthest behind in a schema", () => {
-    const { progress } = progressAfter([
-      [0, { type: "stage-started", stage: "schema_sync:post" }],
-      [0, { type: "schema-statement", phase: "post", shard: 1, done: 7, total: 29, sql: "" }],
-    ]);
-    expect(progress.block(COLUMNS, 0)).toEqual(["schema post   0 of 29 statements"]);
-    progress.apply({ type: "schema-statement", phase: "post", shard: 0, done: 3, total: 29, sql: "" }, 0);
-    expect(progress.block(COLUMNS, 0)).toEqual(["schema post   3 of 29 statements"]);
-  });
-
   it("shows lag, rate and when the shards will be in sync", () => {
     const stream = (changes: number, lag: number): CliEvent => ({ type: "stream-progress", sourceShard: 0, applied: 0x1600000n, source: 0x1700000n, lag, changes });
     const { progress } = progressAfter([[0, { type: "stage-started", stage: "replicate" }], [0, stream(0, 10_000_000)], [2000, stream(5000, 6_000_000)]]);
