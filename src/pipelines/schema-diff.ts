@@ -35,7 +35,7 @@ export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<S
   const address = pipeline.from.shards[0]!.primary;
   const { tables } = await read(address, (client) => readPublication(client, pipeline.publication));
   const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map(({ primary }) => primary)].map((server) => read(server, readCatalog)));
-  const plan = await sourceSchemaPlan(pipeline, address, tables, report);
+  const plan = await sourceSchemaPlan(pipeline, sessions, tables, report);
   return pipeline.to.shards.map(({ number, primary }, index) => ({
     shard: number,
     server: displayAddress(primary),

@@ -87,6 +87,7 @@ function objectOf(presence: Presence): Named | undefined {
     case "partition":
     case "published schema":
     case "populated":
+    case "analyzed":
     case "by error":
       return undefined;
   }
