@@ -42,11 +42,17 @@ export async function applySchema(plan: SchemaPlan, phase: Exclude<Phase, "skip"
   return { phase, shards: outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : [])) };
 }
 
-/** Neighbours that are parallel make one step, every other statement one of its own. */
+/**
+ * Neighbours that are parallel make one step, every other statement one of its own. ANALYZE comes after all indexes:
+ * their expressions have statistics too.
+ */
 function stepsOf(statements: readonly PlannedStatement[]): Step[] {
   const steps: Work[][] = [];
   let wide: Work[] | undefined;
+  let analyzing = false;
   for (const statement of statements) {
+    if (analyzing !== (statement.kind === "analyze")) wide = undefined;
+    analyzing = statement.kind === "analyze";
     if (statement.parallel && wide !== undefined) wide.push({ statements: [statement] });
     else {
       const step = [{ statements: [statement] }];
