@@ -69,9 +69,11 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   const widened = await checkTargetColumns(migration, unfinished);
   const untouched = unfinished.filter((table) => !done.flat().some((shard) => shard.has(tableId(table))));
   await migration.journal((client) => noteKnownColumns(client, migration.id, untouched, true));
-  const shared = unfinished.filter((table) => sources.filter((source) => source.takes(table)).length > 1);
-  if (shared.length > 0) await putKeysAside(migration, await migration.schemaPlan(), shared);
-  const keys = options.buildKeys || shared.length > 0 ? await openKeys(migration) : undefined;
+  const isShared = (table: PublishedTable): boolean => sources.filter((source) => source.takes(table)).length > 1;
+  const aside = unfinished.filter(isShared);
+  if (aside.length > 0) await putKeysAside(migration, await migration.schemaPlan(), aside);
+  // A run that was killed may have left tables whose rows are all there without them.
+  const keys = options.buildKeys || migration.tables.some((table) => isWanted(table) && isShared(table)) ? await openKeys(migration) : undefined;
   const pieces = sources.flatMap((source) => source.tables.filter(isWanted).map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
   report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
   // Each table copied at a time needs a slot for its snapshot.
