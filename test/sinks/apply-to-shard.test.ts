@@ -185,7 +185,8 @@ describe("what folding could run into", () => {
     await withLiveShards(cluster, { schema: "CREATE TABLE t (id int PRIMARY KEY, a text)" }, async (live) => {
       await live.source.query("BEGIN; INSERT INTO t VALUES (1, 'a'); ANALYZE t; INSERT INTO t VALUES (2, 'b'); UPDATE t SET a = 'c' WHERE id = 1; COMMIT");
       const { batches } = await live.sync();
-      expect(batches.flatMap(({ relations }) => relations)).toHaveLength(2);
+      // The server sends the same again, which describes nothing new.
+      expect(batches.flatMap(({ relations }) => relations)).toHaveLength(1);
       await expectEqual(live, "t");
 
       await live.shards[0]!.query("ALTER TABLE t ADD COLUMN b int");
