@@ -32,6 +32,8 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   bytea_output: "hex",
   client_encoding: "UTF8",
   lc_monetary: "C",
+  // It takes seconds to compile what the catalog answers in milliseconds: function scans are estimated high.
+  jit: "off",
 };
 
 /** `host:port/database`, as errors name a server. */

@@ -66,14 +66,14 @@ describe("a session", () => {
   test("has no time limits, fixed output formats and its name, whatever the server's defaults are", async () => {
     const admin = await cluster.connect();
     await admin.query("CREATE DATABASE odd");
-    await admin.query("ALTER DATABASE odd SET statement_timeout = '1ms'; ALTER DATABASE odd SET DateStyle = 'German'; ALTER DATABASE odd SET bytea_output = 'escape'; ALTER DATABASE odd SET search_path = 'nowhere'");
+    await admin.query("ALTER DATABASE odd SET statement_timeout = '1ms'; ALTER DATABASE odd SET DateStyle = 'German'; ALTER DATABASE odd SET bytea_output = 'escape'; ALTER DATABASE odd SET search_path = 'nowhere'; ALTER DATABASE odd SET jit = on");
     const client = await connect({ ...address, database: "odd" }, { applicationName: "named \\ here", parameters: { work_mem: "7MB", log_min_messages: "error" } });
     const { rows } = await client.query(
-      `SELECT current_setting('statement_timeout') AS timeout, current_setting('lock_timeout') AS lock, current_setting('DateStyle') AS dates, current_setting('bytea_output') AS bytea,
+      `SELECT current_setting('statement_timeout') AS timeout, current_setting('lock_timeout') AS lock, current_setting('jit') AS jit, current_setting('DateStyle') AS dates, current_setting('bytea_output') AS bytea,
               current_setting('search_path') AS path, current_setting('application_name') AS name, current_setting('work_mem') AS memory, current_setting('TimeZone') AS zone,
               current_setting('default_transaction_read_only') AS read_only`,
     );
-    expect(rows).toEqual([{ timeout: "0", lock: "0", dates: "ISO, YMD", bytea: "hex", path: "pg_catalog", name: "named \\ here", memory: "7MB", zone: "UTC", read_only: "off" }]);
+    expect(rows).toEqual([{ timeout: "0", lock: "0", jit: "off", dates: "ISO, YMD", bytea: "hex", path: "pg_catalog", name: "named \\ here", memory: "7MB", zone: "UTC", read_only: "off" }]);
     await client.end();
   });
 
