@@ -9,6 +9,8 @@ import { newShards } from "./shop.js";
 
 export interface Scene {
   readonly cluster: Cluster;
+  /** The shards'; the source's where absent, whose snapshots then wait for what is being written to the shards. */
+  readonly shardCluster?: Cluster;
   /** Of the source's database; the shards' are called after it. */
   readonly name: string;
   readonly shards?: number;
@@ -43,7 +45,7 @@ export async function stand(scene: Scene): Promise<Stand> {
   await client.query(EXTERNAL_TEXTS);
   await client.query(scene.rows ?? "");
   await client.query(`CREATE PUBLICATION everything ${publication}`);
-  const shards = await newShards(cluster, `${name}_shard`, scene.shards ?? 2);
+  const shards = await newShards(scene.shardCluster ?? cluster, `${name}_shard`, scene.shards ?? 2);
   const pipeline = makePipeline({
     from: addressOf(source),
     to: shards.map((shard) => addressOf(shard)),
@@ -70,7 +72,7 @@ export interface Writing {
  */
 export async function move({ scene, source, shards, pipeline, client }: Stand, { write, last }: Writing): Promise<Run> {
   const writer = new RoundWriter(await scene.cluster.connect(scene.name), write);
-  const blocker = await scene.cluster.connect(shards[0]!.database);
+  const blocker = await shards[0]!.cluster.connect(shards[0]!.database);
   let streamed = 0;
   try {
     const run = await runToEnd(pipeline, {
