@@ -1,4 +1,5 @@
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
+import { narrowedBytes } from "../postgres/narrow-integer.js";
 import type { TableColumn } from "../postgres/table-columns.js";
 import { isWidening } from "../postgres/widen-integer.js";
 
@@ -50,7 +51,7 @@ export function schemaChange({ relation, source, shards, known }: StreamedTable)
     }
     for (const columns of there) {
       const onShard = columns.get(column.name)!;
-      const same = column.typeOid === onShard.typeOid || isUserType(column.typeOid, onShard.typeOid) || isWidening(column.typeOid, onShard.typeOid);
+      const same = column.typeOid === onShard.typeOid || isUserType(column.typeOid, onShard.typeOid) || isWidening(column.typeOid, onShard.typeOid) || isNarrowedFromTheStart(column, onShard, known);
       // The type alone may be the same and its modifier another: values would be cut or rounded.
       const modified = now !== undefined && known !== undefined && column.typeOid === now.typeOid && known.get(column.name) !== now.type && onShard.type !== now.type && !isWidening(now.typeOid, onShard.typeOid);
       if (same && !modified) continue;
@@ -69,6 +70,14 @@ export function schemaChange({ relation, source, shards, known }: StreamedTable)
 /** True where nothing is to be done on a shard. */
 export function fits({ tableMissing, added, dropped, retyped }: SchemaChange): boolean {
   return !tableMissing && added.length === 0 && dropped.length === 0 && retyped.length === 0;
+}
+
+/**
+ * A bigint that was one when the migration began: the shards' own keys on their way back into a smaller column. One that
+ * the source has made bigint since is to become so on the shards.
+ */
+function isNarrowedFromTheStart(column: { readonly name: string; readonly typeOid: number }, onShard: TableColumn, known: ReadonlyMap<string, string> | undefined): boolean {
+  return narrowedBytes(column.typeOid, onShard.typeOid) !== undefined && known?.get(column.name) === "bigint";
 }
 
 /** Objects of users have OIDs from here on (FirstNormalObjectId, access/transam.h). */

@@ -3,6 +3,7 @@ import { defect } from "../errors.js";
 import { encodeCopyHeader, encodeCopyTrailer } from "../postgres/copy-binary.js";
 import { COLUMN_BINARY, COLUMN_NULL } from "../postgres/pgoutput-tuple.js";
 import { writeWidened } from "../postgres/widen-integer.js";
+import { writeNarrowedValue } from "./narrowed-value.js";
 import type { RowType } from "./row-array.js";
 
 const HEADER = encodeCopyHeader();
@@ -12,7 +13,7 @@ const SHORT_VALUE_BYTES = 32;
 
 /**
  * Whole rows as binary COPY (commands/copyfromparse.c): for each an Int16 count, and for each value its length and
- * bytes, as they stand in the messages that they came in; widened where the shard's column is.
+ * bytes, as they stand in the messages that they came in; widened or narrowed where the shard's column is.
  *
  * @param columns places of the columns to write, in the order of the COPY's column list
  */
@@ -26,6 +27,7 @@ export function encodeCopyRows(rows: RowSet, type: RowType, columns: readonly nu
       if (buffer[at] !== COLUMN_NULL) size += type.attributes[column]!.widened ? 8 : readLength(buffer, at + 1);
     }
   }
+  // What is narrowed takes less.
   const data = Buffer.allocUnsafe(size);
   let to = HEADER.copy(data);
   for (let row = 0; row < rows.count; row++) {
@@ -42,6 +44,11 @@ export function encodeCopyRows(rows: RowSet, type: RowType, columns: readonly nu
         to = writeWidened(data, data.writeInt32BE(8, to), buffer, at + 5, readLength(buffer, at + 1));
         continue;
       }
+      const { name, narrowedTo } = type.attributes[column]!;
+      if (narrowedTo !== 0) {
+        to = writeNarrowedValue(data, to, buffer, at + 5, readLength(buffer, at + 1), { name, narrowedTo }, rows.relation);
+        continue;
+      }
       // The length stands before the bytes here as it does there.
       const end = at + 5 + readLength(buffer, at + 1);
       if (end - at <= SHORT_VALUE_BYTES) for (let from = at + 1; from < end; from++) data[to++] = buffer[from]!;
@@ -51,8 +58,8 @@ export function encodeCopyRows(rows: RowSet, type: RowType, columns: readonly nu
       }
     }
   }
-  TRAILER.copy(data, to);
-  return data;
+  to += TRAILER.copy(data, to);
+  return to === size ? data : data.subarray(0, to);
 }
 
 function readLength(buffer: Buffer, at: number): number {

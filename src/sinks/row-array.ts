@@ -2,6 +2,7 @@ import { ABSENT, type RowSet } from "../apply-step.js";
 import { defect } from "../errors.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
 import { writeWidened } from "../postgres/widen-integer.js";
+import { checkNarrowedText, writeNarrowedValue } from "./narrowed-value.js";
 
 /** How a row travels to a shard: the composite type and what each of its attributes is there. */
 export interface RowType {
@@ -13,6 +14,8 @@ export interface RowType {
     readonly asText: boolean;
     /** An int2 or int4 comes, the attribute is an int8. */
     readonly widened: boolean;
+    /** An int8 comes, the attribute (or what its text is read as) has so many bytes; 0 where that is not so. */
+    readonly narrowedTo: 0 | 2 | 4;
     readonly name: string;
   }[];
 }
@@ -37,6 +40,7 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
       if (at !== ABSENT && buffer[at] !== COLUMN_NULL) size += type.attributes[column]!.widened ? 8 : readLength(buffer, at + 1);
     }
   }
+  // What is narrowed takes less.
   const array = Buffer.allocUnsafe(size);
   array.writeInt32BE(1, 0); // dimensions
   array.writeInt32BE(0, 4); // no NULL elements
@@ -64,6 +68,14 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
         to = writeWidened(array, array.writeInt32BE(8, to), buffer, at + 5, readLength(buffer, at + 1));
         continue;
       }
+      if (attribute.narrowedTo !== 0) {
+        const column = { name: attribute.name, narrowedTo: attribute.narrowedTo };
+        if (!attribute.asText) {
+          to = writeNarrowedValue(array, to, buffer, at + 5, readLength(buffer, at + 1), column, rows.relation);
+          continue;
+        }
+        checkNarrowedText(buffer, at + 5, readLength(buffer, at + 1), column, rows.relation);
+      }
       // The length stands before the bytes here as it does there.
       const end = at + 5 + readLength(buffer, at + 1);
       if (end - at <= SHORT_VALUE_BYTES) for (let from = at + 1; from < end; from++) array[to++] = buffer[from]!;
@@ -74,7 +86,7 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
     }
     array.writeInt32BE(to - start - 4, start);
   }
-  return array;
+  return to === size ? array : array.subarray(0, to);
 }
 
 /** Dimensions, flag, element type, length and lower bound of the one dimension. */

@@ -3,6 +3,7 @@ import { ReshardError } from "../errors.js";
 import { displayName, qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import type { ValueFormat } from "../postgres/value-format.js";
+import { narrowedBytes } from "../postgres/narrow-integer.js";
 import { isWidening } from "../postgres/widen-integer.js";
 import type { RowType } from "./row-array.js";
 
@@ -21,6 +22,8 @@ export interface TargetColumn {
   readonly inputFunction: string | null;
   /** An integer key that is smaller on the source, and bigint on the shard. */
   readonly widened: boolean;
+  /** Bytes of an integer that is bigint on the source: where a database that was left takes changes back. Else 0. */
+  readonly narrowedTo: 0 | 2 | 4;
   readonly identityAlways: boolean;
   /**
    * What comes is not written: the shard computes it itself (a publication may send it all the same,
@@ -124,9 +127,10 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
     if (there === undefined) throw schemaDiffers(relation, `the column "${column.name}" does not exist on the shard`);
     const typeOid = Number(there.type_oid);
     const widened = isWidening(column.typeOid, typeOid);
+    const narrowedTo = narrowedBytes(column.typeOid, typeOid) ?? 0;
     const formerType = formerTypes.get(column.typeOid);
     const isFormer = formerType !== undefined && former?.has(column.name) === true;
-    if (!isFormer && !widened && column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
+    if (!isFormer && !widened && narrowedTo === 0 && column.typeOid !== typeOid && (column.typeOid < FIRST_NORMAL_OID || typeOid < FIRST_NORMAL_OID)) {
       throw schemaDiffers(relation, `the column "${column.name}" has another type on the shard (${there.base_type})`);
     }
     // The source decides so too (logicalrep_write_tuple, replication/logical/proto.c).
@@ -140,6 +144,7 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
       columnType: there.base_type,
       inputFunction: there.input_function,
       widened: widened && !asText && !isFormer,
+      narrowedTo: isFormer ? 0 : narrowedTo,
       identityAlways: there.identity_always,
       unwritten: there.generated,
       searchable: there.searchable && !asText,
@@ -181,7 +186,7 @@ function forgottenColumn(name: string, format: ValueFormat): TargetColumn {
   const asText = format === "text";
   return {
     name, type: asText ? "text" : "bytea", typeOid: asText ? TEXT_OID : BYTEA_OID, asText, former: false, columnType: "bytea", inputFunction: null,
-    widened: false, identityAlways: false, unwritten: true, searchable: false,
+    widened: false, narrowedTo: 0, identityAlways: false, unwritten: true, searchable: false,
   };
 }
 
