@@ -237,7 +237,7 @@ export function slotName(base: string, sourceShard: number): string {
   return `${base}_${sourceShard}`;
 }
 
-/** Slot names allow lower-case letters, digits and underscores only. */
-function generatedSlot(id: string): string {
+/** The base name of the slots of a migration that none was given for. Slot names allow lower-case letters, digits and underscores only. */
+export function generatedSlot(id: string): string {
   return `reshard_${createHash("sha256").update(id).digest("hex").slice(0, 12)}`;
 }

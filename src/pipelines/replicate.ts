@@ -14,7 +14,7 @@ import { withRetries } from "./with-retries.js";
  * reached.
  */
 export async function replicate(migration: Migration, until: ReplicateUntil): Promise<boolean> {
-  for (const source of migration.sources) await ensureSlot(migration, source, await hasBegun(migration, source));
+  await ensureSlots(migration);
   const failure = new AbortController();
   const reached = await allSettled(
     migration.sources.map(async (source) => {
@@ -28,6 +28,14 @@ export async function replicate(migration: Migration, until: ReplicateUntil): Pr
     }),
   );
   return reached.every(Boolean);
+}
+
+/** In the journal's finished stages: the slots were made before anything came through them, and are not to be made again. */
+export const SLOTS_MADE = "slots";
+
+/** Makes every source shard's slot, unless it is there. */
+export async function ensureSlots(migration: Migration): Promise<void> {
+  for (const source of migration.sources) await ensureSlot(migration, source, await hasBegun(migration, source));
 }
 
 async function replicateFrom(migration: Migration, source: SourceShard, until: ReplicateUntil, others: AbortSignal): Promise<boolean> {
@@ -67,7 +75,7 @@ async function replicateFrom(migration: Migration, source: SourceShard, until: R
 
 /** Something of a source shard is on the shards: its slot must still be there. */
 async function hasBegun(migration: Migration, source: SourceShard): Promise<boolean> {
-  if (migration.entry.phase === "finished") return true;
+  if (migration.entry.phase === "finished" || migration.entry.finishedStages.includes(SLOTS_MADE)) return true;
   const states = await Promise.all(migration.shards.map((shard) => shardState(migration, source, shard)));
   return states.some((state) => state.applied > 0n || state.tables.size > 0);
 }

@@ -1,7 +1,7 @@
 import { concatMap, defer, from, of } from "rxjs";
 import type { ChangeBatch } from "../change-batch.js";
 import type { Operator } from "../flow.js";
-import { readPublishedTable } from "../postgres/catalog.js";
+import { OWN_SCHEMA, readPublishedTable } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
 import { displayName, type TableName, tableId } from "../postgres/identifiers.js";
 import { formatLsn } from "../postgres/lsn.js";
@@ -85,8 +85,10 @@ export class SchemaGate {
     const id = tableId(relation);
     const known = this.#known.get(id);
     if (published === undefined) {
+      // Of a database that was a destination: FOR ALL TABLES publishes its bookkeeping too.
+      if (relation.schema === OWN_SCHEMA) this.#leftOut.add(relation);
       // Taken from another source shard.
-      if (this.#source.takes(relation)) return false;
+      else if (this.#source.takes(relation)) return false;
     } else {
       if (tableId(published) !== id || known === undefined) return false;
       const streamed = new Set(relation.columns.map(({ name }) => name));

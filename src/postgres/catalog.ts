@@ -68,7 +68,7 @@ interface TableRow {
 }
 
 /** Our own bookkeeping, when a former destination is a source now. */
-const OWN_SCHEMA = "reshard";
+export const OWN_SCHEMA = "reshard";
 
 /** Objects of users have OIDs from here on (FirstNormalObjectId, access/transam.h). */
 const FIRST_NORMAL_OID = 16384;
