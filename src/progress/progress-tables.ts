@@ -43,5 +43,5 @@ export async function dropProgressTables(client: pg.Client): Promise<void> {
                      WHERE d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_attrdef'::regclass AND p.pronamespace = to_regnamespace('reshard')) AS used`,
   );
   if (!rows[0]!.used) await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
-  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.migration");
+  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.known_columns, reshard.migration");
 }
