@@ -1,12 +1,15 @@
 import type { Pipeline } from "../config/types.js";
 import { type PublishedTable, readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
+import { grownKeys } from "../schema/grown-keys.js";
 import { renderCutover } from "../schema/render-cutover.js";
 import { renderPlan } from "../schema/render-plan.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import { cutoverPlan, cutoverSchema } from "./cutover-schema.js";
 import type { Report } from "./events.js";
+import { grownKeyNotes, narrowColumns } from "./narrow-columns.js";
+import { postCutoverPlan, postCutoverSchema } from "./post-cutover-schema.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
 import { schemaParameters } from "./schema-session.js";
@@ -16,8 +19,8 @@ import { sourceSchemaPlan } from "./source-schema-plan.js";
 
 export interface SchemaSyncRun {
   readonly pipeline: Pipeline;
-  /** `pre` is tables and primary keys, `post` everything that is built over the rows, `cutover` sequences and sharding keys. */
-  readonly phase: "pre" | "post" | "cutover";
+  /** `pre` is tables and primary keys, `post` everything that is built over the rows, `cutover` sequences and sharding keys, `post-cutover` what the way back needs. */
+  readonly phase: "pre" | "post" | "cutover" | "post-cutover";
   readonly report: Report;
   /** Aborted when the operator asks to stop: no further statement begins. */
   readonly signal: AbortSignal;
@@ -51,6 +54,7 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
       const { ran, present, failed } = await cutoverSchema({ pipeline, report, signal, shards, sessions, lock }, options);
       return { ran: ran + (await validateForeignKeys({ report, shards, sessions })), present, failed };
     }
+    if (phase === "post-cutover") return await postCutoverSchema({ pipeline, report, signal, shards, sessions, lock }, options);
     const plan = await sourcePlan(pipeline, sessions, report);
     const context: SchemaContext = { pipeline, report, signal, shards, sessions, lock, schemaPlan: () => Promise.resolve(plan) };
     const result = { ran: 0, present: 0, failed: 0 };
@@ -70,11 +74,12 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
 
 /**
  * The SQL that a phase would run, for psql or for a person's eyes: `pre` and `post` on empty shards, and only the source
- * is connected to; `cutover` on the shards as they are.
+ * is connected to; `cutover` and `post-cutover` on the shards as they are.
  */
 export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSyncRun, "pipeline" | "phase" | "report">): Promise<string> {
   for (const note of pipeline.notes) report({ type: "note", message: note });
   if (phase === "cutover") return await cutoverSql(pipeline, report);
+  if (phase === "post-cutover") return await postCutoverSql(pipeline, report);
   const notes: string[] = [];
   const noting: Report = (event) => {
     if (event.type === "note") notes.push(event.message);
@@ -101,6 +106,13 @@ async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
     }),
   );
   return renderCutover(parts);
+}
+
+async function postCutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
+  const servers = { pipeline, sessions: new Sessions(migrationId(pipeline)), shards: pipeline.to.shards.map((shard) => shard.primary) };
+  const [plan, keys] = await Promise.all([postCutoverPlan(servers), narrowColumns(servers)]);
+  for (const message of [...plan.notes, ...grownKeyNotes(grownKeys(keys))]) report({ type: "note", message });
+  return renderCutover(servers.shards.map((shard, number) => ({ shard, statements: plan.shards[number]!.statements })), "post-cutover");
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {

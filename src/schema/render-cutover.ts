@@ -4,19 +4,19 @@ import { renderStatement } from "./render-plan.js";
 import type { PlannedStatement } from "./schema-plan.js";
 import { sessionSettings } from "./session-settings.js";
 
-/** The cutover phase of one shard. */
+/** The cutover or post-cutover phase of one shard. */
 export interface ShardStatements {
   readonly shard: ServerAddress;
   readonly statements: readonly PlannedStatement[];
 }
 
 /**
- * The SQL of the cutover phase, shard by shard, with kind and reason as comments; psql can run it, and goes from server
+ * The SQL of a phase that is planned by what the shards have, shard by shard, with kind and reason as comments; psql can run it, and goes from server
  * to server by itself (passwords are not in it).
  */
-export function renderCutover(shards: readonly ShardStatements[]): string {
+export function renderCutover(shards: readonly ShardStatements[], phase: "cutover" | "post-cutover" = "cutover"): string {
   const parts = shards.flatMap(({ shard, statements }, number) => [
-    `-- ==== cutover: shard ${number}, ${displayAddress(shard)} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`,
+    `-- ==== ${phase}: shard ${number}, ${displayAddress(shard)} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`,
     ...(statements.length === 0 ? [] : [`\\connect ${connectionUri(shard)}`, sessionSettings.map((setting) => `${setting};`).join("\n"), ...statements.map(renderStatement)]),
   ]);
   return `${parts.join("\n\n")}\n`;

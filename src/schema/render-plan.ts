@@ -7,6 +7,7 @@ const TITLES: Readonly<Record<Phase, string>> = {
   key: "key: after a table's rows",
   post: "post: after all rows",
   cutover: "cutover: before the applications are switched",
+  "post-cutover": "post-cutover: for the way back",
   skip: "skip: not run",
 };
 

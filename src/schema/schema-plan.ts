@@ -3,9 +3,9 @@ import type { Presence } from "./presence.js";
 
 /**
  * When a statement runs: `pre` before the rows, `key` (primary keys and replica identity) after a table's rows, `post`
- * after all rows, `cutover` when the applications are about to be switched, `skip` never.
+ * after all rows, `cutover` when the applications are about to be switched, `post-cutover` for the way back, `skip` never.
  */
-export type Phase = "pre" | "key" | "post" | "cutover" | "skip";
+export type Phase = "pre" | "key" | "post" | "cutover" | "post-cutover" | "skip";
 
 /** One statement of a dump, or one that the plan adds. */
 export interface PlannedStatement {

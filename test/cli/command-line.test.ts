@@ -81,6 +81,8 @@ describe("wrong usage exits 2", () => {
     [["data-sync", ...THREE, "--sync-only", "--replicate-only"], "cannot be used with"],
     [["data-sync", ...THREE, "--sync-only", "--until-caught-up"], "cannot be used with"],
     [["schema-sync", ...THREE, "--cutover", "--data-sync-complete"], "cannot be used with"],
+    [["schema-sync", ...THREE, "--cutover", "--post-cutover"], "cannot be used with"],
+    [["schema-sync", ...THREE, "--post-cutover", "--data-sync-complete"], "cannot be used with"],
     [["schema-sync", ...THREE, "--cutover", "--sequences", "shared"], "Allowed choices are sharded, interleaved, same"],
     [["demo", "--rows", "1e6"], "It has to be a whole number from 1 to"],
     [["demo", "--shards", "0"], "It has to be a whole number from 1 to"],

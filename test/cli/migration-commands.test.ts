@@ -226,6 +226,13 @@ describe("a migration by commands", () => {
     expect(drawn.map(({ rows }) => rows[0]!.number).sort()).toEqual([1501, 1502]);
   });
 
+  it("makes the way back ready, as it shows, and once", async () => {
+    for (const shard of shards) await shard.query("DROP PUBLICATION p");
+    expect(await cli("schema-sync --post-cutover --dry-run")).toMatchObject({ code: 0, out: expect.stringMatching(/post-cutover: shard 0.*\nCREATE PUBLICATION "p" .*shard 1/s) as string });
+    expect(await result("schema-sync --post-cutover")).toMatchObject({ command: "schema-sync", phase: "post-cutover", ran: 2, failed: 0 });
+    expect(await cli("schema-sync --post-cutover")).toMatchObject({ code: 0, out: expect.stringMatching(/^Schema post-cutover on 2 shards: 0 statements run, \d+ there already\.\n$/) as string });
+  });
+
   it("finishes: the slot goes, once; the journal stays until its progress is dropped", async () => {
     expect(await cli("finish")).toMatchObject({ code: 0, out: expect.stringMatching(/^shop to sharded \(p\) is finished; dropped the slot reshard_\w+_0\.\n$/) as string });
     expect(await count(source, "pg_replication_slots")).toBe(0);

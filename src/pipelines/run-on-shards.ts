@@ -1,0 +1,83 @@
+import type { ServerAddress } from "../config/types.js";
+import { displayAddress, endQuietly } from "../postgres/connection.js";
+import type { PlannedStatement } from "../schema/schema-plan.js";
+import { runStatement, serverWords, statementFailed } from "../schema/run-statement.js";
+import { runningOn } from "../schema/schema-report.js";
+import { prepareSession } from "../schema/session-settings.js";
+import { checkStopped } from "./interrupted.js";
+import { SchemaReporter } from "./schema-reporter.js";
+import type { SchemaContext } from "./schema-sync.js";
+import { withRetries } from "./with-retries.js";
+
+/** What a phase that is planned by what the shards have needs of a migration; the schema's dump is not part of it. */
+export type ShardsContext = Omit<SchemaContext, "schemaPlan">;
+
+export interface ShardsPlan {
+  /** By number of the shard. */
+  readonly shards: readonly { readonly statements: readonly PlannedStatement[]; readonly present: number }[];
+  readonly notes: readonly string[];
+}
+
+export interface RunOnShards {
+  readonly phase: "cutover" | "post-cutover";
+  /** Go on after a refused statement; each is reported as a note. */
+  readonly ignoreErrors: boolean;
+  /** What is missing by now: asked for again after passing trouble. */
+  readonly plan: () => Promise<ShardsPlan>;
+}
+
+/** Over all shards. */
+export interface ShardsReport {
+  readonly ran: number;
+  /** What was as it should be. */
+  readonly present: number;
+  /** Refused statements that `ignoreErrors` left out. */
+  readonly failed: number;
+}
+
+const NO_ROLES: ReadonlySet<string> = new Set();
+
+/** Runs a plan on all shards in parallel, and tells its notes. */
+export async function runOnShards(context: ShardsContext, { phase, ignoreErrors, plan }: RunOnShards): Promise<ShardsReport> {
+  const { pipeline, report, signal, shards } = context;
+  const result = { ran: 0, present: 0, failed: 0 };
+  const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
+  const reporter = new SchemaReporter({ phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
+  const { notes } = await withRetries({ what: `schema ${phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
+    await context.lock.ensure();
+    const planned = await plan();
+    for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
+    result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);
+    const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, planned.shards[number]!.statements)));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    return planned;
+  }).finally(() => reporter.close());
+  for (const message of notes) report({ type: "note", message });
+  return result;
+
+  async function runOnShard(shard: ServerAddress, statements: readonly PlannedStatement[]): Promise<void> {
+    if (statements.length === 0) return;
+    const client = await context.sessions.destination(shard, "schema");
+    try {
+      await prepareSession(client);
+      for (const statement of statements) {
+        checkStopped(signal);
+        reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
+        try {
+          await runStatement(client, statement, NO_ROLES);
+          result.ran++;
+        } catch (error) {
+          reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
+          const failure = statementFailed(statement, shard, error);
+          if (!ignoreErrors || failure.kind === "retry") throw failure;
+          result.failed++;
+          report({ type: "note", message: `${displayAddress(shard)}: ${statement.kind} failed: ${serverWords(error)}` });
+          continue;
+        }
+        reporter.statement({ shard, statement, state: "ran" });
+      }
+    } finally {
+      await endQuietly(client);
+    }
+  }
+}
