@@ -218,12 +218,15 @@ export const PIPELINE = grammar("[pipeline]", {
   users: name.optional(),
 });
 
+/** Of a schema_sync stage: before the rows, after them, when the applications are about to be switched, for the way back. */
+export const SCHEMA_PHASES = ["pre", "post", "cutover", "post-cutover"] as const;
+
 const stage = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
   grammar(`[[stages]] of type "${type}"`, { type: z.preprocess(unwrapped, z.literal(type)), ...shape });
 
 /** By `type`. */
 export const STAGES = {
-  schema_sync: stage("schema_sync", { phase: oneOf("pre", "post") }),
+  schema_sync: stage("schema_sync", { phase: oneOf(...SCHEMA_PHASES) }),
   copy: stage("copy", {}),
   replicate: stage("replicate", { until: oneOf("caught-up", "stopped").default("caught-up") }),
   verify: stage("verify", {}),

@@ -84,8 +84,14 @@ export interface General {
  */
 export type SequenceStrategy = "sharded" | "interleaved" | "same";
 
+/**
+ * Of the schema: `pre` is tables and primary keys, `post` everything that is built over the rows, `cutover` sequences and
+ * sharding keys, `post-cutover` what the way back needs.
+ */
+export type SchemaPhase = "pre" | "post" | "cutover" | "post-cutover";
+
 export type Stage =
-  | { readonly type: "schema_sync"; readonly phase: "pre" | "post" }
+  | { readonly type: "schema_sync"; readonly phase: SchemaPhase }
   | { readonly type: "copy" }
   | { readonly type: "replicate"; readonly until: "caught-up" | "stopped" }
   | { readonly type: "verify" };

@@ -10,6 +10,7 @@ import type { SchemaPlan } from "../schema/schema-plan.js";
 import { copyTables } from "./copy.js";
 import type { Migration } from "./migration.js";
 import { checkDestinationEmpty } from "./preflight.js";
+import { makesSchema } from "./makes-schema.js";
 import { syncSchema } from "./schema-sync.js";
 import type { CarriedOver } from "./schema-changed.js";
 import { readSlot } from "./slot.js";
@@ -54,7 +55,7 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
   const ids = new Set(added.map(tableId));
   const isAdded = (table: PublishedTable): boolean => ids.has(tableId(table));
   migration.report({ type: "note", message: `Added on the source since the copy, and copied now: ${added.map(displayName).join(", ")}.` });
-  await copyTables(migration, { buildKeys: applies || pipeline.stages.some((stage) => stage.type === "schema_sync"), isWanted: isAdded });
+  await copyTables(migration, { buildKeys: applies || pipeline.stages.some(makesSchema), isWanted: isAdded });
   if (!applies || !entry.finishedStages.includes("schema_sync:post")) return;
   const plan = await migration.schemaPlan();
   await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.filter(({ table }) => table !== undefined && ids.has(tableId(table))) }), { phase: "post", presentMayDiffer: true });

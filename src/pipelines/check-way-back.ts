@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { defect, ReshardError } from "../errors.js";
-import type { ServerAddress } from "../config/types.js";
+import type { Pipeline, ServerAddress } from "../config/types.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
 import { displayName, qualifiedName } from "../postgres/identifiers.js";
@@ -16,9 +16,20 @@ import { sourceShards } from "./source-shard.js";
 /**
  * Checks for real that the shards can be streamed from and that the source can take what they send: `wal_level`, slots,
  * publications and privileges, with the sessions that the way back will use. Changes nothing; the publication has to be there.
+ * @returns what a person should know, one sentence each
  */
-export async function checkWayBack({ pipeline, report }: Pick<ShardsContext, "pipeline" | "report">): Promise<void> {
-  const reverse = reversePipeline(pipeline);
+export async function checkWayBack({ pipeline }: Pick<ShardsContext, "pipeline">): Promise<string[]> {
+  try {
+    return await checkReverse(reversePipeline(pipeline));
+  } catch (error) {
+    if (!(error instanceof ReshardError) || error.kind !== "operator") throw error;
+    // It speaks of the shards as a source, which they are on the way back only.
+    const { code, message, remedy, place } = error;
+    throw new ReshardError(code, `The way back: ${message}`, { place, cause: error, ...(remedy === undefined ? {} : { remedy }) });
+  }
+}
+
+async function checkReverse(reverse: Pipeline): Promise<string[]> {
   const id = migrationId(reverse);
   const sessions = new Sessions(id);
   const parts = await Promise.all(
@@ -34,12 +45,14 @@ export async function checkWayBack({ pipeline, report }: Pick<ShardsContext, "pi
   );
   // Compares the shards with one another too.
   const { tables } = sourceShards(reverse, parts)[0]!;
+  const notes: string[] = [];
   for (const { primary: address } of reverse.to.shards) {
     await reading(sessions.writer(address, "apply 0"), async (client) => {
-      await checkPrivileges(client, address, tables);
-      for (const message of await firingTriggers(client, address, tables)) report({ type: "note", message });
+      await checkTables(client, address, tables);
+      notes.push(...(await firingTriggers(client, address, tables)));
     });
   }
+  return notes;
 }
 
 function noFreeSlot(address: ServerAddress): ReshardError {
@@ -50,16 +63,24 @@ function noFreeSlot(address: ServerAddress): ReshardError {
   });
 }
 
-async function checkPrivileges(client: pg.Client, address: ServerAddress, tables: readonly PublishedTable[]): Promise<void> {
+/** All that the shards send is there and may be written to. */
+async function checkTables(client: pg.Client, address: ServerAddress, tables: readonly PublishedTable[]): Promise<void> {
   const server = displayAddress(address);
   const user = client.escapeIdentifier(address.user);
-  const { rows } = await client.query<{ may_create: boolean; lacking: string[] }>(
+  const { rows } = await client.query<{ may_create: boolean; missing: string[]; lacking: string[] }>(
     `SELECT to_regnamespace('reshard') IS NOT NULL OR has_database_privilege(current_database(), 'CREATE') AS may_create,
+            ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL) AS missing,
             ARRAY(SELECT name FROM unnest($1::text[]) AS name
-                   WHERE to_regclass(name) IS NULL OR NOT (SELECT bool_and(has_table_privilege(to_regclass(name), privilege)) FROM unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) AS privilege)) AS lacking`,
+                   WHERE to_regclass(name) IS NOT NULL AND NOT (SELECT bool_and(has_table_privilege(to_regclass(name), privilege)) FROM unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) AS privilege)) AS lacking`,
     [tables.map(qualifiedName)],
   );
-  const { may_create: mayCreate, lacking } = rows[0]!;
+  const { may_create: mayCreate, missing, lacking } = rows[0]!;
+  if (missing.length > 0) {
+    throw new ReshardError("SCHEMA_MISSING", `${server} does not have ${several(missing)}, which the shards publish.`, {
+      place: { server },
+      remedy: "Make them there, or take them out of the shards' publication.",
+    });
+  }
   if (!mayCreate) {
     throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not make the schema "reshard", in which the progress of the way back is kept.`, {
       place: { server },
@@ -67,7 +88,7 @@ async function checkPrivileges(client: pg.Client, address: ServerAddress, tables
     });
   }
   if (lacking.length > 0) {
-    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not write to ${lacking.slice(0, 10).join(", ")}${lacking.length > 10 ? ` and ${lacking.length - 10} more` : ""}.`, {
+    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not write to ${several(lacking)}.`, {
       place: { server },
       remedy: `Run there: GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ${lacking.join(", ")} TO ${user};`,
     });
@@ -84,4 +105,8 @@ async function firingTriggers(client: pg.Client, address: ServerAddress, tables:
   );
   if (rows.length === 0) return [];
   return [`${displayAddress(address)}: these triggers fire for what comes back too (ENABLE ALWAYS or REPLICA): ${rows.map((row) => `${row.trigger} of ${displayName(row)}`).join(", ")}.`];
+}
+
+function several(names: readonly string[]): string {
+  return `${names.slice(0, 10).join(", ")}${names.length > 10 ? ` and ${names.length - 10} more` : ""}`;
 }

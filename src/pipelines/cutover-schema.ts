@@ -3,7 +3,9 @@ import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { displayAddress } from "../postgres/connection.js";
 import { readSequenceColumns, readSequences, type Sequence } from "../postgres/sequences.js";
+import { grownKeyNotes, grownKeys } from "../schema/grown-keys.js";
 import { planSequences, type SequencesPlan, type ShardSequences } from "../schema/plan-sequences.js";
+import { narrowColumns } from "./narrow-columns.js";
 import { reading } from "./reading.js";
 import { runOnShards, type ShardsContext, type ShardsReport } from "./run-on-shards.js";
 
@@ -26,14 +28,19 @@ export async function cutoverSchema(context: ShardsContext, { ignoreErrors = fal
   return await runOnShards(context, { phase: "cutover", ignoreErrors, plan: () => cutoverPlan(context, margin) });
 }
 
-/** What `cutoverSchema` would do now. Only reads. */
+/**
+ * What `cutoverSchema` would do now, and which keys the source will be too small for then: once they are there, there is
+ * no way back. Only reads.
+ */
 export async function cutoverPlan({ pipeline, sessions, shards }: Pick<ShardsContext, "pipeline" | "sessions" | "shards">, margin?: bigint): Promise<SequencesPlan> {
   const [sources, facts] = await Promise.all([
     Promise.all(pipeline.from.shards.map(({ primary }) => reading(sessions.source(primary, "monitor"), readSequences))),
     Promise.all(shards.map((shard) => reading(sessions.destination(shard, "schema"), readShardSequences))),
   ]);
   checkSequencesThere(sources, facts, shards);
-  return planSequences({ sources, shards: facts, sharding: pipeline.to.sharding, strategy: pipeline.sequences, ...(margin === undefined ? {} : { margin }) });
+  const plan = planSequences({ sources, shards: facts, sharding: pipeline.to.sharding, strategy: pipeline.sequences, ...(margin === undefined ? {} : { margin }) });
+  const { beyond, soon } = grownKeys(await narrowColumns({ pipeline, sessions, shards }, plan.shards.map(({ moves }) => moves)));
+  return { ...plan, notes: [...plan.notes, ...grownKeyNotes({ beyond, soon, unseen: [] })] };
 }
 
 /** Fails where a shard has no sequence at all of the source's: its schema has not been made. */

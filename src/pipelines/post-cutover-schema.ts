@@ -5,9 +5,10 @@ import { displayAddress } from "../postgres/connection.js";
 import { displayName } from "../postgres/identifiers.js";
 import { readPublicationDefinition } from "../postgres/publication-definition.js";
 import { readReplicaIdentities } from "../postgres/replica-identities.js";
+import { grownKeys, grownKeyNotes, keysTooLarge } from "../schema/grown-keys.js";
 import { planPublication } from "../schema/plan-publication.js";
 import { checkWayBack } from "./check-way-back.js";
-import { checkGrownKeys } from "./narrow-columns.js";
+import { narrowColumns } from "./narrow-columns.js";
 import { reading } from "./reading.js";
 import { runOnShards, type ShardsContext, type ShardsPlan, type ShardsReport } from "./run-on-shards.js";
 
@@ -20,14 +21,22 @@ import { runOnShards, type ShardsContext, type ShardsPlan, type ShardsReport } f
  * `ignoreErrors` makes a note of it
  */
 export async function postCutoverSchema(context: ShardsContext, { ignoreErrors = false }: { readonly ignoreErrors?: boolean } = {}): Promise<ShardsReport> {
-  await checkGrownKeys(context, ignoreErrors);
-  const result = await runOnShards(context, { phase: "post-cutover", ignoreErrors, plan: () => postCutoverPlan(context) });
-  await checkWayBack(context);
-  return result;
+  const plan = async (): Promise<ShardsPlan> => {
+    const planned = await postCutoverPlan(context);
+    if (planned.keysBeyond.length > 0 && !ignoreErrors) throw keysTooLarge(planned.keysBeyond);
+    return planned;
+  };
+  const check = (): Promise<string[]> => checkWayBack(context);
+  return await runOnShards(context, { phase: "post-cutover", ignoreErrors, plan, check });
+}
+
+export interface PostCutoverPlan extends ShardsPlan {
+  /** Keys that the source is too small for already: one phrase each. They are among the notes too. */
+  readonly keysBeyond: readonly string[];
 }
 
 /** What `postCutoverSchema` would do now. Only reads. */
-export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<ShardsContext, "pipeline" | "sessions" | "shards">): Promise<ShardsPlan> {
+export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<ShardsContext, "pipeline" | "sessions" | "shards">): Promise<PostCutoverPlan> {
   const { publication: name, allowPartialPublication: allowPartial } = pipeline;
   const source = await reading(sessions.source(pipeline.from.shards[0]!.primary, "monitor"), async (client) => {
     // Fails where it is not there, or empty.
@@ -45,9 +54,11 @@ export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<Shard
       }),
     ),
   );
+  const grown = grownKeys(await narrowColumns({ pipeline, sessions, shards }));
   return {
     shards: plans,
-    notes: filtered.length === 0 ? [] : [`The publication has column lists or row filters: what they leave out of ${filtered.map(displayName).join(", ")} on the shards does not come back.`],
+    keysBeyond: grown.beyond,
+    notes: [...grownKeyNotes(grown), ...(filtered.length === 0 ? [] : [`The publication has column lists or row filters: what they leave out of ${filtered.map(displayName).join(", ")} on the shards does not come back.`])],
   };
 }
 

@@ -24,6 +24,8 @@ export interface RunOnShards {
   readonly ignoreErrors: boolean;
   /** What is missing by now: asked for again after passing trouble. */
   readonly plan: () => Promise<ShardsPlan>;
+  /** Whether all is well afterwards; what it returns is told too. */
+  readonly check?: () => Promise<readonly string[]>;
 }
 
 /** Over all shards. */
@@ -38,19 +40,19 @@ export interface ShardsReport {
 const NO_ROLES: ReadonlySet<string> = new Set();
 
 /** Runs a plan on all shards in parallel, and tells its notes. */
-export async function runOnShards(context: ShardsContext, { phase, ignoreErrors, plan }: RunOnShards): Promise<ShardsReport> {
+export async function runOnShards(context: ShardsContext, { phase, ignoreErrors, plan, check }: RunOnShards): Promise<ShardsReport> {
   const { pipeline, report, signal, shards } = context;
   const result = { ran: 0, present: 0, failed: 0 };
   const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
   const reporter = new SchemaReporter({ phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
-  const { notes } = await withRetries({ what: `schema ${phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
+  const notes = await withRetries({ what: `schema ${phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
     const planned = await plan();
     for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
     result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);
     const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, planned.shards[number]!.statements)));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-    return planned;
+    return [...planned.notes, ...((await check?.()) ?? [])];
   }).finally(() => reporter.close());
   for (const message of notes) report({ type: "note", message });
   return result;

@@ -7,11 +7,13 @@ import { copyTables } from "./copy.js";
 import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
+import { makesSchema } from "./makes-schema.js";
 import { type Migration, openMigration } from "./migration.js";
 import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
 import { type CarriedOver, carriedOverOf } from "./schema-changed.js";
 import { syncSchema, validateForeignKeys } from "./schema-sync.js";
+import { syncShards } from "./sync-shards.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
 import { verify } from "./verify.js";
 
@@ -96,9 +98,12 @@ export function stageName(stage: Stage): string {
   return stage.type === "schema_sync" ? `schema_sync:${stage.phase}` : stage.type;
 }
 
-/** Stages that are done once and for all; streaming and verifying go on from wherever they are, every time. */
+/**
+ * Stages that are done once and for all; streaming and verifying go on from wherever they are, every time, and the
+ * cutover's phases follow a source that has gone on.
+ */
 function isLasting(stage: Stage): boolean {
-  return stage.type === "schema_sync" || stage.type === "copy";
+  return stage.type === "copy" || makesSchema(stage);
 }
 
 async function runStage(migration: Migration, stage: Stage, options: RunOptions): Promise<readonly TableVerdict[] | undefined> {
@@ -106,6 +111,10 @@ async function runStage(migration: Migration, stage: Stage, options: RunOptions)
   const ignoreErrors = options.ignoreErrors === true ? { ignoreErrors: true } : {};
   switch (stage.type) {
     case "schema_sync":
+      if (stage.phase === "cutover" || stage.phase === "post-cutover") {
+        await syncShards(migration, { phase: stage.phase, ...ignoreErrors });
+        return undefined;
+      }
       // Keys come with the rows, and without a copy there is nothing to wait for; those of tables that are not
       // published are built at the latest before what needs them.
       if (stage.phase === "post") await syncSchema(migration, { phase: "key", ...ignoreErrors });
@@ -113,7 +122,7 @@ async function runStage(migration: Migration, stage: Stage, options: RunOptions)
       if (stage.phase === "pre" && !stages.some((other) => other.type === "copy")) await syncSchema(migration, { phase: "key", ...ignoreErrors });
       return undefined;
     case "copy":
-      await copyTables(migration, { buildKeys: stages.some((other) => other.type === "schema_sync") });
+      await copyTables(migration, { buildKeys: stages.some(makesSchema) });
       return undefined;
     case "replicate": {
       await takeOverAddedTables(migration);

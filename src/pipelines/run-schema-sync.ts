@@ -1,26 +1,24 @@
-import type { Pipeline } from "../config/types.js";
+import type { Pipeline, SchemaPhase } from "../config/types.js";
 import { type PublishedTable, readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
-import { grownKeys } from "../schema/grown-keys.js";
 import { renderCutover } from "../schema/render-cutover.js";
 import { renderPlan } from "../schema/render-plan.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
-import { cutoverPlan, cutoverSchema } from "./cutover-schema.js";
+import { cutoverPlan } from "./cutover-schema.js";
 import type { Report } from "./events.js";
-import { grownKeyNotes, narrowColumns } from "./narrow-columns.js";
-import { postCutoverPlan, postCutoverSchema } from "./post-cutover-schema.js";
+import { postCutoverPlan } from "./post-cutover-schema.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
 import { schemaParameters } from "./schema-session.js";
-import { type SchemaContext, syncSchema, unvalidatedForeignKeys, validateForeignKeys, validation } from "./schema-sync.js";
+import { type SchemaContext, syncSchema, unvalidatedForeignKeys, validation } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
+import { syncShards } from "./sync-shards.js";
 
 export interface SchemaSyncRun {
   readonly pipeline: Pipeline;
-  /** `pre` is tables and primary keys, `post` everything that is built over the rows, `cutover` sequences and sharding keys, `post-cutover` what the way back needs. */
-  readonly phase: "pre" | "post" | "cutover" | "post-cutover";
+  readonly phase: SchemaPhase;
   readonly report: Report;
   /** Aborted when the operator asks to stop: no further statement begins. */
   readonly signal: AbortSignal;
@@ -50,11 +48,7 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
   const lock = new MigrationLock(shards[0]!, sessions, migrationId(pipeline));
   const options = ignoreErrors === undefined ? {} : { ignoreErrors };
   try {
-    if (phase === "cutover") {
-      const { ran, present, failed } = await cutoverSchema({ pipeline, report, signal, shards, sessions, lock }, options);
-      return { ran: ran + (await validateForeignKeys({ report, shards, sessions })), present, failed };
-    }
-    if (phase === "post-cutover") return await postCutoverSchema({ pipeline, report, signal, shards, sessions, lock }, options);
+    if (phase === "cutover" || phase === "post-cutover") return await syncShards({ pipeline, report, signal, shards, sessions, lock }, { phase, ...options });
     const plan = await sourcePlan(pipeline, sessions, report);
     const context: SchemaContext = { pipeline, report, signal, shards, sessions, lock, schemaPlan: () => Promise.resolve(plan) };
     const result = { ran: 0, present: 0, failed: 0 };
@@ -105,14 +99,14 @@ async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
       }
     }),
   );
-  return renderCutover(parts);
+  return renderCutover("cutover", parts, plan.notes);
 }
 
 async function postCutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
   const servers = { pipeline, sessions: new Sessions(migrationId(pipeline)), shards: pipeline.to.shards.map((shard) => shard.primary) };
-  const [plan, keys] = await Promise.all([postCutoverPlan(servers), narrowColumns(servers)]);
-  for (const message of [...plan.notes, ...grownKeyNotes(grownKeys(keys))]) report({ type: "note", message });
-  return renderCutover(servers.shards.map((shard, number) => ({ shard, statements: plan.shards[number]!.statements })), "post-cutover");
+  const plan = await postCutoverPlan(servers);
+  for (const message of plan.notes) report({ type: "note", message });
+  return renderCutover("post-cutover", servers.shards.map((shard, number) => ({ shard, statements: plan.shards[number]!.statements })), plan.notes);
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {

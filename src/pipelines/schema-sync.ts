@@ -1,7 +1,8 @@
 import type pg from "pg";
-import { displayAddress } from "../postgres/connection.js";
+import type { ServerAddress } from "../config/types.js";
+import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
-import { reasonOf } from "../postgres/server-errors.js";
+import { isRetryable, reasonOf } from "../postgres/server-errors.js";
 import { applySchema } from "../schema/apply-schema.js";
 import { phaseStatements, type PlannedStatement } from "../schema/schema-plan.js";
 import { serverWords } from "../schema/run-statement.js";
@@ -57,36 +58,43 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
  * hold; once the stream has passed all snapshots they do. One that does not is reported and left unvalidated.
  * @returns how many were validated, over all shards
  */
-export async function validateForeignKeys(migration: Pick<Migration, "report" | "shards" | "sessions">): Promise<number> {
-  const { shards, report, sessions } = migration;
+export async function validateForeignKeys(migration: Pick<Migration, "pipeline" | "report" | "signal" | "shards" | "sessions">): Promise<number> {
+  const { pipeline, shards, report, signal, sessions } = migration;
+  const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
   const reporter = new SchemaReporter({ phase: "validate", shards, report, session: (shard) => sessions.destination(shard, "monitor") });
-  const validated = await Promise.all(
-    shards.map(async (shard, number) => {
-      const client = await sessions.destination(shard, "schema");
-      let count = 0;
-      try {
-        const keys = (await unvalidatedForeignKeys(client)).map((key, position) => ({ key, statement: validation(key, position) }));
-        if (keys.length > 0) reporter.planned(number, keys.map(({ statement }) => statement));
-        for (const { key, statement } of keys) {
-          reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
-          await client.query(statement.sql).then(
-            () => {
-              count++;
-              reporter.statement({ shard, statement, state: "ran" });
-            },
-            (error: unknown) => {
-              reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
-              report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
-            },
-          );
-        }
-      } finally {
-        await client.end();
-      }
-      return count;
-    }),
+  const refused = new Set<string>();
+  let validated = 0;
+  await Promise.all(
+    shards.map((shard, number) => withRetries({ what: "validating foreign keys", maxAttempts, minDelay, exponential: true, signal, report }, () => validateOn(shard, number))),
   ).finally(() => reporter.close());
-  return validated.reduce((sum, count) => sum + count, 0);
+  return validated;
+
+  async function validateOn(shard: ServerAddress, number: number): Promise<void> {
+    const client = await sessions.destination(shard, "schema");
+    const id = (key: ForeignKeyName): string => JSON.stringify([number, key.schema, key.name, key.constraint]);
+    try {
+      const keys = (await unvalidatedForeignKeys(client)).filter((key) => !refused.has(id(key))).map((key, position) => ({ key, statement: validation(key, position) }));
+      if (keys.length > 0) reporter.planned(number, keys.map(({ statement }) => statement));
+      for (const { key, statement } of keys) {
+        checkStopped(signal);
+        reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
+        try {
+          await client.query(statement.sql);
+          validated++;
+        } catch (error) {
+          reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
+          // A lost connection says nothing about the rows.
+          if (isRetryable(error)) throw error;
+          refused.add(id(key));
+          report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
+          continue;
+        }
+        reporter.statement({ shard, statement, state: "ran" });
+      }
+    } finally {
+      await endQuietly(client);
+    }
+  }
 }
 
 /** A foreign key and the table that has it. */

@@ -1,3 +1,4 @@
+import { ReshardError } from "../errors.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
 
 /** A column that is int or smallint in the database that is left, and bigint on the new shards. */
@@ -39,6 +40,26 @@ export function grownKeys(columns: readonly NarrowColumn[]): GrownKeys {
     if (column.values === undefined && column.sequences.length === 0) found.unseen.push(name);
   }
   return found;
+}
+
+/** For people, one sentence each. */
+export function grownKeyNotes({ beyond, soon, unseen }: GrownKeys): string[] {
+  return [
+    ...(beyond.length === 0 ? [] : [`These keys do not fit into the source any more, so that there is no way back: ${several(beyond)}.`]),
+    ...(soon.length === 0 ? [] : [`These keys have used most of what fits into the source, and beyond it there is no way back: ${several(soon)}.`]),
+    ...(unseen.length === 0 ? [] : [`Not looked at for how large they are, for no index leads to them: ${several(unseen)}.`]),
+  ];
+}
+
+/** KEYS_TOO_LARGE */
+export function keysTooLarge(beyond: readonly string[]): ReshardError {
+  return new ReshardError("KEYS_TOO_LARGE", `Keys of the shards do not fit into the source any more: ${several(beyond)}.`, {
+    remedy: "Make these columns bigint on the source, with those that refer to them (ALTER TABLE … ALTER COLUMN … TYPE bigint). Without that there is no way back; --ignore-errors goes on all the same.",
+  });
+}
+
+function several(phrases: readonly string[]): string {
+  return `${phrases.slice(0, 10).join("; ")}${phrases.length > 10 ? ` and ${phrases.length - 10} more` : ""}`;
 }
 
 /** How far a value is from 0, and how far it may be on its side. */

@@ -1,6 +1,6 @@
 import type { ServerAddress } from "../config/types.js";
 import { displayAddress } from "../postgres/connection.js";
-import { renderStatement } from "./render-plan.js";
+import { comment, renderStatement } from "./render-plan.js";
 import type { PlannedStatement } from "./schema-plan.js";
 import { sessionSettings } from "./session-settings.js";
 
@@ -11,15 +11,15 @@ export interface ShardStatements {
 }
 
 /**
- * The SQL of a phase that is planned by what the shards have, shard by shard, with kind and reason as comments; psql can run it, and goes from server
- * to server by itself (passwords are not in it).
+ * The SQL of a phase that is planned by what the shards have, shard by shard, with kind and reason as comments and the
+ * notes at its head; psql can run it, and goes from server to server by itself (passwords are not in it).
  */
-export function renderCutover(shards: readonly ShardStatements[], phase: "cutover" | "post-cutover" = "cutover"): string {
+export function renderCutover(phase: "cutover" | "post-cutover", shards: readonly ShardStatements[], notes: readonly string[]): string {
   const parts = shards.flatMap(({ shard, statements }, number) => [
     `-- ==== ${phase}: shard ${number}, ${displayAddress(shard)} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`,
     ...(statements.length === 0 ? [] : [`\\connect ${connectionUri(shard)}`, sessionSettings.map((setting) => `${setting};`).join("\n"), ...statements.map(renderStatement)]),
   ]);
-  return `${parts.join("\n\n")}\n`;
+  return `${[...(notes.length === 0 ? [] : [notes.map(comment).join("\n")]), ...parts].join("\n\n")}\n`;
 }
 
 function connectionUri({ host, port, database, user, sslmode }: ServerAddress): string {

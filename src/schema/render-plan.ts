@@ -42,7 +42,7 @@ export function renderStatement(statement: PlannedStatement): string {
   return `${heading}\n${statement.phase === "skip" ? comment(statement.sql) : `${statement.sql};`}`;
 }
 
-/** A carriage return ends a comment too. */
-function comment(text: string): string {
+/** Text as SQL comments, line by line; a carriage return ends one too. */
+export function comment(text: string): string {
   return text.split(/[\n\r]/).map((line) => `-- ${line}`).join("\n");
 }

@@ -140,7 +140,7 @@ describe("a pipeline file", () => {
   });
 
   test("orders its stages and names its slot", () => {
-    const stages = `[[stages]]\ntype = "copy"\n[[stages]]\ntype = "schema_sync"\nphase = "post"\n[[stages]]\ntype = "replicate"\n[[stages]]\ntype = "replicate"\nuntil = "stopped"\n[[stages]]\ntype = "verify"\n`;
+    const stages = `[[stages]]\ntype = "copy"\n[[stages]]\ntype = "schema_sync"\nphase = "post"\n[[stages]]\ntype = "replicate"\n[[stages]]\ntype = "replicate"\nuntil = "stopped"\n[[stages]]\ntype = "verify"\n[[stages]]\ntype = "schema_sync"\nphase = "cutover"\n[[stages]]\ntype = "schema_sync"\nphase = "post-cutover"\n`;
     const pipeline = loadText(`${PIPELINE_HEAD}replication_slot = "my_slot"\n${DATABASES}${stages}`);
     expect(pipeline.slot).toBe("my_slot");
     expect(pipeline.stages).toEqual([
@@ -149,6 +149,8 @@ describe("a pipeline file", () => {
       { type: "replicate", until: "caught-up" },
       { type: "replicate", until: "stopped" },
       { type: "verify" },
+      { type: "schema_sync", phase: "cutover" },
+      { type: "schema_sync", phase: "post-cutover" },
     ]);
   });
 

@@ -6,7 +6,7 @@ import { runSchemaSync, schemaSyncSql, type SchemaSyncResult } from "../../src/p
 import { readPublicationDefinition } from "../../src/postgres/publication-definition.js";
 import { readReplicaIdentities } from "../../src/postgres/replica-identities.js";
 import { startTestCluster } from "../support/cluster.js";
-import { addressOf, hashed, makePipeline, type PipelineParts } from "../support/pipeline.js";
+import { addressOf, eventsOf, hashed, makePipeline, type PipelineParts, runToEnd, standardStages } from "../support/pipeline.js";
 import { servers } from "../support/servers.js";
 
 const SCHEMA = `
@@ -138,7 +138,7 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
     const { pipeline, shards: [first, second] } = await opened(SCHEMAS);
     const [before] = (await state(first!)) as [{ tables: { name: string }[] }];
     await first!.query(`${DROP}; ${create(`FOR TABLE unpublished, users (id), "We'ird \\ one"."Ta""ble" WHERE ("I d" > 5) WITH (publish = 'insert, truncate')`)}`);
-    await second!.query(`ALTER PUBLICATION "every thing" DROP TABLES IN SCHEMA whole; ALTER PUBLICATION "every thing" DROP TABLE events; ALTER PUBLICATION "every thing" ADD TABLE whole.one, events_low`);
+    await second!.query(`ALTER PUBLICATION "every thing" DROP TABLES IN SCHEMA whole; ALTER PUBLICATION "every thing" DROP TABLE events; ALTER PUBLICATION "every thing" ADD TABLE whole.one, events_low, unpublished`);
     expect((await dry(pipeline)).sql).toContain(`-- post-cutover: publication every thing: it leaves out update, delete\nALTER PUBLICATION "every thing" SET (publish = 'insert, update, delete, truncate');`);
     expect(await back(pipeline)).toMatchObject({ ran: 6 + 2, failed: 0 });
     expect(await back(pipeline)).toMatchObject({ ran: 0, failed: 0 });
@@ -146,7 +146,10 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
     expect({ ...definition, listed: definition.listed.filter(({ name }) => name !== "unpublished"), tables: definition.tables.filter(({ name }) => name !== "unpublished") }).toEqual(before);
     expect(definition.listed.map(({ name }) => name)).toContain("unpublished");
     const [other] = (await state(second!)) as [typeof before];
-    expect(other.tables).toEqual(before.tables);
+    expect(other.tables.filter(({ name }) => name !== "unpublished")).toEqual(before.tables);
+    // What one shard sends all have to send.
+    await second!.query('ALTER PUBLICATION "every thing" DROP TABLE unpublished');
+    await expect(back(pipeline)).rejects.toMatchObject({ code: "SOURCE_SHARDS_DIFFER", message: expect.stringMatching(/^The way back: .*unpublished is not published/) as string });
   });
 
   it("adds what a publication of single tables lacks where the source publishes all, and lets the source's leave out what it is allowed to", async () => {
@@ -172,6 +175,11 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
     const soon = "These keys have used most of what fits into the source, and beyond it there is no way back: events.id (integer) holds -2000000000; users.id (integer) gets 1800000001 next from users_id_seq.";
     expect((await back(pipeline)).notes).toContain(soon);
     expect((await dry(pipeline)).notes).toContain(soon);
+    // Told before the cutover too, by what the keys get next after it.
+    const cutover: string[] = [];
+    const sql = await schemaSyncSql({ pipeline, phase: "cutover", report: (event) => event.type === "note" && cutover.push(event.message) });
+    expect(cutover.join("\n")).toMatch(/events\.id \(integer\) holds -2000000000; users\.id \(integer\) gets 1800001\d\d\d next from users_id_seq\./);
+    for (const note of cutover) expect(sql).toContain(`-- ${note}\n`);
     await first!.query("SELECT setval('small_id_seq', 32767)");
     await second!.query("INSERT INTO users (id, name) VALUES (2147483648, 'large'); DROP PUBLICATION \"every thing\"");
     await expect(back(pipeline)).rejects.toMatchObject({ code: "KEYS_TOO_LARGE", message: "Keys of the shards do not fit into the source any more: small.id (smallint) gets 32768 next from small_id_seq; users.id (integer) holds 2147483648." });
@@ -182,6 +190,32 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
     expect(ignored.notes.join()).toContain("users.id (integer) holds 2147483648");
     await source.query("ALTER TABLE small DROP CONSTRAINT small_user_id_fkey; ALTER TABLE users ALTER id TYPE bigint; ALTER TABLE small ALTER id TYPE integer, ALTER user_id TYPE bigint");
     expect((await back(pipeline)).notes.join()).not.toContain("users.id");
+  });
+
+  it("is a stage of a pipeline, after the cutover's, by the same code as the command; both run every time", async () => {
+    const source = await database("template1", SCHEMA, create(ALL));
+    const pipeline = between(source, [await database("template1"), await database("template1")], {
+      name: "staged",
+      stages: [...standardStages, { type: "schema_sync", phase: "cutover" }, { type: "schema_sync", phase: "post-cutover" }],
+    });
+    const shards = await Promise.all(pipeline.to.shards.map(({ primary }) => cluster.connect(primary.database)));
+    const first = await runToEnd(pipeline, {
+      // What the pre phase has brought, somebody takes away.
+      beforeStage: async (stage) => {
+        if (stage.type === "schema_sync" && stage.phase === "post-cutover") for (const shard of shards) await shard.query(DROP);
+      },
+    });
+    expect(eventsOf(first.events, "stage-finished").map(({ stage }) => stage).slice(-2)).toEqual(["schema_sync:cutover", "schema_sync:post-cutover"]);
+    expect(eventsOf(first.events, "schema-statement").filter(({ phase, state }) => phase === "post-cutover" && state === "done").map(({ kind }) => kind)).toEqual(["publication", "publication"]);
+    expect(await dry(pipeline)).toMatchObject({ sql: expect.not.stringContaining("\\connect") as string });
+    expect(await sync(pipeline, "cutover")).toMatchObject({ ran: 0 });
+    // A rehearsal: the source goes on, and so does what was moved past it.
+    const client = await cluster.connect(source);
+    await client.query("SELECT setval('users_id_seq', 5000)");
+    const again = await runToEnd(pipeline);
+    expect(eventsOf(again.events, "stage-finished").flatMap(({ stage, skipped }) => (skipped === true ? [stage] : []))).toEqual(["schema_sync:pre", "copy", "schema_sync:post"]);
+    expect(eventsOf(again.events, "schema-statement").filter(({ state }) => state === "done").map(({ phase, object }) => [phase, object])).toEqual([["cutover", "users_id_seq"], ["cutover", "users_id_seq"]]);
+    for (const shard of shards) expect((await shard.query<{ late: boolean }>("SELECT last_value > 6000 AS late FROM users_id_seq")).rows).toEqual([{ late: true }]);
   });
 
   it("checks that shards can be streamed from and the source written to", async () => {

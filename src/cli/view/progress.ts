@@ -41,7 +41,7 @@ export class Progress {
     const { dim, good } = this.#paint;
     switch (event.type) {
       case "started":
-        this.#buildsKeys = event.stages.some((stage) => stage.startsWith("schema_sync"));
+        this.#buildsKeys = event.stages.some((stage) => /^schema_sync:(pre|post)$/.test(stage));
         return [printable(`${event.from} → ${event.to}: ${counted(event.shards, "shard")}, publication ${event.publication}`)];
       case "note":
         return [dim(`  ${printable(event.message)}`)];
@@ -161,7 +161,7 @@ export class Progress {
 }
 
 /** Phases whose own word says more, or is too long for a title. */
-const PHASE_TITLES: Readonly<Record<string, string>> = { cutover: "cutover", validate: "foreign keys" };
+const PHASE_TITLES: Readonly<Record<string, string>> = { cutover: "cutover", "post-cutover": "way back", validate: "foreign keys" };
 
 const NAME_CELLS = 32;
 

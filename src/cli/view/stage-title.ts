@@ -2,6 +2,8 @@ const TITLES: Readonly<Record<string, string>> = {
   "schema_sync:pre": "schema pre",
   "schema_sync:key": "schema key",
   "schema_sync:post": "schema post",
+  "schema_sync:cutover": "cutover",
+  "schema_sync:post-cutover": "way back",
 };
 
 /** `schema_sync:pre` as people read it: `schema pre`. */
