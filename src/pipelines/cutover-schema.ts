@@ -35,7 +35,7 @@ export async function cutoverSchema(context: ShardsContext, { ignoreErrors = fal
 export async function cutoverPlan({ pipeline, sessions, shards }: Pick<ShardsContext, "pipeline" | "sessions" | "shards">, margin?: bigint): Promise<SequencesPlan> {
   const [sources, facts] = await Promise.all([
     Promise.all(pipeline.from.shards.map(({ primary }) => reading(sessions.source(primary, "monitor"), readSequences))),
-    Promise.all(shards.map((shard) => reading(sessions.destination(shard, "schema"), readShardSequences))),
+    Promise.all(shards.map((shard) => reading(sessions.destination(shard, "monitor"), readShardSequences))),
   ]);
   checkSequencesThere(sources, facts, shards);
   const plan = planSequences({ sources, shards: facts, sharding: pipeline.to.sharding, strategy: pipeline.sequences, ...(margin === undefined ? {} : { margin }) });

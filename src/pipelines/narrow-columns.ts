@@ -20,7 +20,7 @@ export async function narrowColumns({ pipeline, sessions, shards }: Servers, mov
   const addresses = pipeline.from.shards.map(({ primary }) => primary);
   const { tables, onSource } = await reading(sessions.source(addresses[0]!, "monitor"), async (client) => ({ tables: (await readPublication(client, pipeline.publication)).tables, onSource: await readTableColumns(client) }));
   const found = new Map<string, ColumnName & { bytes: 2 | 4 }>();
-  const ofShards = await Promise.all(shards.map((shard) => reading(sessions.destination(shard, "schema"), readTableColumns)));
+  const ofShards = await Promise.all(shards.map((shard) => reading(sessions.destination(shard, "monitor"), readTableColumns)));
   // A partition's values are among its root's, where the sequence is too.
   for (const root of new Map(tables.map((table) => [tableId(table.root), table.root])).values()) {
     for (const { name, typeOid } of onSource.get(tableId(root))?.values() ?? []) {
@@ -31,8 +31,8 @@ export async function narrowColumns({ pipeline, sessions, shards }: Servers, mov
   if (found.size === 0) return [];
   const columns = [...found.values()];
   const [extremes, sequences] = await Promise.all([
-    Promise.all(shards.map((shard) => reading(sessions.destination(shard, "schema"), (client) => readColumnExtremes(client, columns)))),
-    Promise.all([...addresses.map((address) => reading(sessions.source(address, "monitor"), (client) => nextNumbers(client))), ...shards.map((shard, number) => reading(sessions.destination(shard, "schema"), (client) => nextNumbers(client, moves[number])))]),
+    Promise.all(shards.map((shard) => reading(sessions.destination(shard, "monitor"), (client) => readColumnExtremes(client, columns)))),
+    Promise.all([...addresses.map((address) => reading(sessions.source(address, "monitor"), (client) => nextNumbers(client))), ...shards.map((shard, number) => reading(sessions.destination(shard, "monitor"), (client) => nextNumbers(client, moves[number])))]),
   ]);
   return [...found].map(([id, column]) => {
     const values = extremes.map((ofShard) => ofShard.get(id));

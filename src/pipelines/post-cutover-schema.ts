@@ -46,7 +46,7 @@ export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<Shard
   const filtered = source.source.listed.filter(({ columns, filter }) => columns !== undefined || filter !== undefined);
   const plans = await Promise.all(
     shards.map(async (server) =>
-      await reading(sessions.destination(server, "schema"), async (client) => {
+      await reading(sessions.destination(server, "monitor"), async (client) => {
         const shard = await readPublicationDefinition(client, name);
         const plan = planPublication({ ...source, shard, shardIdentities: await readReplicaIdentities(client), allowPartial });
         if (plan.missing.length > 0) throw tablesMissing(server, plan.missing.map(displayName));

@@ -4,6 +4,7 @@ import type { PlannedStatement } from "../schema/schema-plan.js";
 import { runStatement, serverWords, statementFailed } from "../schema/run-statement.js";
 import { runningOn } from "../schema/schema-report.js";
 import { prepareSession } from "../schema/session-settings.js";
+import { fenceSchema } from "./fence-schema.js";
 import { checkStopped } from "./interrupted.js";
 import { SchemaReporter } from "./schema-reporter.js";
 import type { SchemaContext } from "./schema-sync.js";
@@ -47,6 +48,7 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
   const reporter = new SchemaReporter({ phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
   const notes = await withRetries({ what: `schema ${phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
+    await fenceSchema(context);
     const planned = await plan();
     for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
     result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);

@@ -90,7 +90,7 @@ async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
   for (const message of plan.notes) report({ type: "note", message });
   const parts = await Promise.all(
     shards.map(async (shard, number) => {
-      const client = await sessions.destination(shard, "schema");
+      const client = await sessions.destination(shard, "monitor");
       try {
         const { statements } = plan.shards[number]!;
         return { shard, statements: [...statements, ...(await unvalidatedForeignKeys(client)).map((key, index) => validation(key, statements.length + index))] };

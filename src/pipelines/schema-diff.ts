@@ -25,7 +25,7 @@ export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<S
   for (const note of pipeline.notes) report({ type: "note", message: note });
   const sessions = new Sessions(migrationId(pipeline));
   const read = async <T>(server: ServerAddress, work: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const client = await sessions.source(server, "schema");
+    const client = await sessions.source(server, "monitor");
     try {
       return await work(client);
     } finally {

@@ -9,6 +9,7 @@ import { serverWords } from "../schema/run-statement.js";
 import { reportNotes, runningOn, type SchemaReport } from "../schema/schema-report.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import { checkPresentSchema } from "./check-present-schema.js";
+import { fenceSchema } from "./fence-schema.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { SchemaReporter } from "./schema-reporter.js";
@@ -37,6 +38,7 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const reporter = new SchemaReporter({ phase: options.phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
   const result = await withRetries({ what: `schema ${options.phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
     await context.lock.ensure();
+    await fenceSchema(context);
     if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
     for (const shard of shards.keys()) reporter.planned(shard, statements);
     return await applySchema(plan, options.phase, shards, {
