@@ -79,6 +79,7 @@ export function planSequences(facts: SequenceFacts): SequencesPlan {
       moves.set(id, move);
       if (move.first === undefined) notes.add(source.cycle ? "at their end, and go round from there" : "have no number left, as on the source or because the shards share what there is", displayName(sequence));
       else if (move.withoutMargin) notes.add("end within the margin, which was left out", displayName(sequence));
+      if (source.cycle) notes.add("go round (CYCLE): their numbers come again on each shard, as on the source, and one that is moved again after it went round leaves numbers out", displayName(sequence));
       if (isMoved(sequence, move)) present++;
       else statements.push(planned("sequence", sequence, moveStatement(sequence, move), moveReason(sequence, move, source.next)));
     }

@@ -143,6 +143,7 @@ describe.each(servers)("the cutover phase, on $version", ({ options }) => {
     const { ran, failed, notes } = await sync(pipeline, "cutover");
     expect([ran > 0, failed]).toEqual([true, 0]);
     expect(notes).toEqual([
+      expect.stringMatching(/go round \(CYCLE\).*: round\./),
       expect.stringMatching(/end within the margin.*: short\./),
       expect.stringMatching(/accept given values.*: accounts\.id, events\.id\./),
       expect.stringMatching(/of lists or ranges.*: regions\.id\./),
