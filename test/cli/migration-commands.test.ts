@@ -100,6 +100,8 @@ describe("a migration by commands", () => {
     const post = await cli("schema-sync --dry-run --data-sync-complete", "p", "unreachable.toml");
     expect([pre.code, post.code]).toEqual([0, 0]);
     expect(pre.out).toContain("CREATE TABLE public.users");
+    // Which pg_dump ran is said at the head.
+    for (const { out } of [pre, post]) expect(out).toMatch(/^(-- .*\n)*-- Schema dumped with pg_dump \d+/);
     expect(pre.out).toContain("PRIMARY KEY (id)");
     expect(pre.out).not.toContain("orders_user_id_idx");
     expect(post.out).toContain("orders_user_id_idx");
