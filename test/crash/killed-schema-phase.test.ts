@@ -19,6 +19,7 @@ import { servers } from "../support/servers.js";
 /*
  * Every phase of the schema is killed (SIGKILL) at statements that are drawn at random and while it waits for a lock, is
  * begun again by the same command, loses its session in the middle of that, and has to end as one that was left alone.
+ * Each phase goes on from the last one.
  */
 
 const SEED = Number(process.env["KILL_SEED"] ?? 1);
