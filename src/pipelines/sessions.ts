@@ -42,7 +42,8 @@ export class Sessions {
     // Operators of extension types live in the extensions' schemas.
     await client.query(`SELECT set_config('search_path', string_agg(DISTINCT quote_ident(n.nspname), ', '), false)
       FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '='`);
-    await client.query(`SET synchronous_commit = on; ${planByIndex("SET")}`);
+    // A batch's rows are put in order of their keys, without a file.
+    await client.query(`SET synchronous_commit = on; SET work_mem = '32MB'; ${planByIndex("SET")}`);
     // Superusers, and since 15 whoever was granted it.
     const allowed = await client.query("SET session_replication_role = replica").then(
       () => true,

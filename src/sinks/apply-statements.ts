@@ -9,7 +9,7 @@ import type { TargetColumn, TargetTable } from "./target-table.js";
 
 /** Removes the rows whose key is in `$1`. */
 export function deleteStatement(target: TargetTable): string {
-  return `DELETE FROM ${only(target)} AS t USING ${rows(target)} WHERE ${keyMatch(target)}`;
+  return `DELETE FROM ${only(target)} AS t USING ${orderedRows(target)} WHERE ${keyMatch(target)}`;
 }
 
 /** Puts rows in that are not there yet, as values of `writtenColumns`; a row costs half of what an upsert takes. */
@@ -78,13 +78,13 @@ export function replacesRows(target: TargetTable): boolean {
 export function replaceStatement(target: TargetTable): string | undefined {
   const assignments = assignmentsOf(target, target.columns.map((_, index) => index));
   if (assignments.length === 0 || replacesRows(target)) return undefined;
-  return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${rows(target)} WHERE ${keyMatch(target)}`;
+  return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${orderedRows(target)} WHERE ${keyMatch(target)}`;
 }
 
 /** Sets some columns of the rows whose key is in `$1`; returns the places (from 1) of those that were there. */
 export function updateStatement(target: TargetTable, columns: readonly number[]): string {
   const assignments = assignmentsOf(target, columns);
-  const source = rows(target, " WITH ORDINALITY");
+  const source = orderedRows(target, " WITH ORDINALITY");
   if (replacesRows(target)) return replaceColumnsStatement(target, columns, source);
   if (assignments.length === 0) return `SELECT d.ordinality::int4 AS place FROM ${only(target)} AS t, ${source} WHERE ${keyMatch(target)}`;
   return `UPDATE ${only(target)} AS t SET ${assignments.join(", ")} FROM ${source} WHERE ${keyMatch(target)} RETURNING d.ordinality::int4 AS place`;
@@ -133,6 +133,12 @@ function onConflict(target: TargetTable): string {
 
 function rows(target: TargetTable, suffix = ""): string {
   return `unnest($1::${target.rowTypeName}[])${suffix} AS d`;
+}
+
+/** The rows as they lie in the key's index, where that pays: a page of the index, and often of the table, serves several. */
+function orderedRows(target: TargetTable, suffix = ""): string {
+  if (target.order.length === 0) return rows(target, suffix);
+  return `(SELECT * FROM ${rows(target, suffix)} ORDER BY ${target.order.map((index) => `d."${index + 1}"`).join(", ")}) AS d`;
 }
 
 export function only(target: TargetTable): string {

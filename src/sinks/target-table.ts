@@ -44,6 +44,11 @@ export interface TargetTable {
   readonly columns: readonly TargetColumn[];
   /** Places of the columns that name a row; none where only all of them together do. */
   readonly key: readonly number[];
+  /**
+   * Places of the key's columns by which rows are put in order before they are looked up. None where sorting costs more
+   * than it saves, or where another unique index has values that are only free in the order in which rows arrive.
+   */
+  readonly order: readonly number[];
   /** SQL name of the composite type that rows travel as. */
   readonly rowTypeName: string;
   readonly rowType: RowType;
@@ -51,6 +56,8 @@ export interface TargetTable {
 
 /** Types with OIDs below have the same on every server (FirstNormalObjectId, access/transam.h). */
 const FIRST_NORMAL_OID = 16384;
+/** Types that compare as numbers or bytes, not by a collation's rules: int8, int2, int4, oid, date, timestamp, timestamptz, uuid. */
+const QUICKLY_SORTED = new Set([20, 21, 23, 26, 1082, 1114, 1184, 2950]);
 const TEXT_OID = 25;
 const BYTEA_OID = 17;
 
@@ -113,8 +120,10 @@ export interface TargetTableOptions {
  */
 export async function prepareTargetTable(client: pg.Client, relation: PgoutputRelation, { key, format, sourceShard, generation, forgotten, former }: TargetTableOptions): Promise<TargetTable> {
   const name = qualifiedName(relation);
-  const found = await client.query<{ oid: string | null; partitioned: boolean; row_security: boolean }>(
-    "SELECT c.oid, c.relkind = 'p' AS partitioned, row_security_active(c.oid) AS row_security FROM pg_class c WHERE c.oid = to_regclass($1)",
+  const found = await client.query<{ oid: string | null; partitioned: boolean; row_security: boolean; unique_indexes: number }>(
+    `SELECT c.oid, c.relkind = 'p' AS partitioned, row_security_active(c.oid) AS row_security,
+            (SELECT count(*)::int4 FROM pg_index i WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) AS unique_indexes
+       FROM pg_class c WHERE c.oid = to_regclass($1)`,
     [name],
   );
   const target = found.rows[0];
@@ -157,12 +166,15 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
      CREATE TYPE ${rowTypeName} AS (${columns.map((column, index) => `"${index + 1}" ${column.type}`).join(", ")})`,
   );
   const rowType = await client.query<{ oid: string }>("SELECT $1::regtype::oid AS oid", [rowTypeName]);
+  const keyColumns = key.map((column) => relation.columns.findIndex((candidate) => candidate.name === column));
+  const quickly = keyColumns.every((index) => !columns[index]!.former && QUICKLY_SORTED.has(columns[index]!.typeOid));
   return {
     table: { schema: relation.schema, name: relation.name },
     only: !target.partitioned,
     rowSecurity: target.row_security,
     columns,
-    key: key.map((column) => relation.columns.findIndex((candidate) => candidate.name === column)),
+    key: keyColumns,
+    order: target.unique_indexes === 1 && quickly ? keyColumns : [],
     rowTypeName,
     rowType: { oid: Number(rowType.rows[0]!.oid), attributes: columns },
   };

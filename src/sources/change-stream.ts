@@ -27,6 +27,8 @@ export interface ChangeStreamOptions {
   /** Aborted: what was sent on is finished and acknowledged, then the stream completes. */
   readonly stop?: AbortSignal;
   readonly windowBytes?: number;
+  /** Bytes from which on a piece of a transaction makes a batch. */
+  readonly batchBytes?: number;
 }
 
 /**

@@ -23,7 +23,7 @@ async function stepsNow(live: LiveShards): Promise<StepBatch[]> {
     batches.push(batch);
     return { taken: batch.sequence, ...(batch.resume === undefined ? {} : { durable: batch.resume }) };
   });
-  await lastValueFrom(run(live.stream({ stopAt }), map((batch: ChangeBatch) => batch), takes));
+  await lastValueFrom(run(live.stream({ stopAt, batchBytes: 1024 * 1024 }), map((batch: ChangeBatch) => batch), takes));
   const parts$ = from(batches).pipe(shardChanges(() => ({ kind: "omnisharded" })), map((batch) => changesOfShard(batch, 0)));
   return await lastValueFrom(parts$.pipe(rewriteUpserts(() => ["id"]), toArray()));
 }

@@ -9,6 +9,7 @@ import { type LiveShards, withLiveShards } from "../support/changes-live.js";
 import { startTestCluster } from "../support/cluster.js";
 
 const cluster = await startTestCluster();
+const MEBIBYTE = 1024 * 1024;
 const SCHEMA = "CREATE TABLE t (id int PRIMARY KEY, a text)";
 
 /** A stream whose receipts the test writes by hand. */
@@ -163,7 +164,7 @@ describe("the end", () => {
   test("asked for within a transaction larger than a batch, acknowledges nothing of it", async () => {
     await withLiveShards(cluster, { schema: SCHEMA }, async (live) => {
       const stop = new AbortController();
-      const stream = new ByHand(live, { stop: stop.signal, windowBytes: 4 * 1024 * 1024 });
+      const stream = new ByHand(live, { stop: stop.signal, batchBytes: MEBIBYTE, windowBytes: 4 * MEBIBYTE });
       await live.source.query("INSERT INTO t VALUES (0, 'before')");
       await stream.until(() => stream.changes === 1);
       await live.source.query("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, 20000) AS n");
@@ -199,7 +200,7 @@ describe("flow", () => {
     await withLiveShards(cluster, { schema: SCHEMA }, async (live) => {
       await live.source.query("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, 5000) AS n");
       const [commit] = await commits(live);
-      const stream = new ByHand(live, {}, (batch) => { stream.answer(batch.resume); });
+      const stream = new ByHand(live, { batchBytes: MEBIBYTE }, (batch) => { stream.answer(batch.resume); });
       await stream.until(() => stream.changes === 5000);
       await stream.until(() => stream.batches.at(-1)!.resume !== undefined);
       const pieces = stream.batches.filter(({ count }) => count > 0);
@@ -213,11 +214,11 @@ describe("flow", () => {
   test("reads on only while less than the window is on the way", async () => {
     await withLiveShards(cluster, { schema: SCHEMA }, async (live) => {
       for (let chunk = 0; chunk < 20; chunk++) await live.source.query("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series($1 * 1000, $1 * 1000 + 999) AS n", [chunk]);
-      const windowBytes = 3 * 1024 * 1024;
+      const windowBytes = 3 * MEBIBYTE;
       const onTheWay: ChangeBatch[] = [];
       let bytes = 0;
       let filled = 0;
-      const stream = new ByHand(live, { windowBytes }, (batch) => {
+      const stream = new ByHand(live, { batchBytes: MEBIBYTE, windowBytes }, (batch) => {
         expect(bytes).toBeLessThan(windowBytes);
         onTheWay.push(batch);
         bytes += batch.bytes;
@@ -244,7 +245,7 @@ describe("flow", () => {
     await withLiveShards(cluster, { schema: SCHEMA }, async (live) => {
       for (let chunk = 0; chunk < 40; chunk++) await live.source.query("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series($1 * 1000, $1 * 1000 + 999) AS n", [chunk]);
       const end = await live.position();
-      const stream = new ByHand(live, { windowBytes: 1024 * 1024 });
+      const stream = new ByHand(live, { windowBytes: MEBIBYTE });
       let waited = 0;
       let sent: string | null = null;
       // A server that got rid of everything would not be waiting for us.
