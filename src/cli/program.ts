@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addCheck } from "./check.js";
 import { addDataSync } from "./data-sync.js";
 import { addDemo } from "./demo.js";
 import { addDiff } from "./diff.js";
@@ -35,6 +36,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
     })
     .exitOverride()
     .addHelpText("after", "\nExample:\n  pg-reshard demo\n  pg-reshard run reshard.toml");
+  addCheck(program, execute);
   addRun(program, execute);
   addSchemaSync(program, execute);
   addDataSync(program, execute);

@@ -76,7 +76,9 @@ function foreignKeyReason(statement: PlannedStatement, placementOf: (table: Tabl
   if (child.rule !== parent.rule) return `${displayName(key.table)} and ${there} are sharded by different rules`;
   const place = key.columns.indexOf(child.column);
   if (place >= 0 && key.referenced.columns[place] === parent.column) return undefined;
-  // Both have the same sharding key: rows that belong together are expected to have the same value in it.
+  const named = key.referenced.columns.indexOf(parent.column);
+  if (named >= 0) return `${displayName(key.table)} goes by ${child.column}, and has the ${parent.column} of ${there} in ${key.columns[named]!}`;
+  // Both have the same sharding key, of which the foreign key says nothing: rows that belong together are expected to have the same value in it.
   if (child.column === parent.column && place < 0) return undefined;
   return `${displayName(key.table)} goes by ${child.column}, ${there} by ${parent.column}`;
 }

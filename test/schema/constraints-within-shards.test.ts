@@ -39,7 +39,9 @@ describe("foreign keys on shards", () => {
 
   it.each([
     ["the child is on every shard and the parent is not", "countries", "a", "users(id)", "countries is on every shard, users is not"],
-    ["the parent goes by another column", "orders", "a", "users(id)", "orders goes by user_id, users by id"],
+    ["the parent goes by another column", "orders", "a", "users(id)", "orders goes by user_id, and has the id of users in a"],
+    ["a tree's rows refer to others of their table", "users", "a", "users(id)", "users goes by id, and has the id of users in a"],
+    ["the parent's sharding key is in another column than the child's of the same name", "items", "a", "orders(user_id)", "items goes by user_id, and has the user_id of orders in a"],
     ["the sharding key refers to something else", "items", "user_id", "orders(id)", "items goes by user_id, orders by user_id"],
     ["the rules differ", "devices", "user_id", "users(id)", "devices and users are sharded by different rules"],
     ["the shards differ", "audit", "a", "notes(id)", "audit and notes are on different shards"],

@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import { checkServers } from "../pipelines/check-servers.js";
+import { failureFields, failureText } from "./failure.js";
+import { acceptFileOrDatabases, allowPartialPublication, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
+import type { Execute } from "./execute.js";
+import { counted } from "./view/quantities.js";
+
+export function addCheck(program: Command, execute: Execute): void {
+  allowPartialPublication(acceptFileOrDatabases(program.command("check")))
+    .summary("tell beforehand what will go wrong")
+    .description("Reads the configuration and tells every mistake in it. With --connect it also asks the servers what a run would ask before it makes anything, and tells what the shards will lack: foreign keys that cannot hold, unique keys that hold on each shard only, what the dump has that is not carried. Changes nothing; anything that would stop a run is exit code 1, a mistake in a file 78.")
+    .option("--connect", "ask the servers too")
+    .addHelpText("after", "\nExamples:\n  pg-reshard check reshard.toml\n  pg-reshard check reshard.toml --connect")
+    .action(async (file: string | undefined, { connect }: { readonly connect?: boolean }, command: Command) => {
+      const choice = pipelineChoice(command, file);
+      await execute("check", async ({ report, terminal }) => {
+        const pipeline = loadPipeline(choice, terminal.environment);
+        const move = `${pipeline.from.name} (${counted(pipeline.from.shards.length, "shard")}) to ${pipeline.to.name} (${counted(pipeline.to.shards.length, "shard")})`;
+        if (connect !== true) {
+          for (const message of pipeline.notes) report({ type: "note", message });
+          return { ok: true, text: `${move}: the configuration has no mistakes. The servers were not asked (--connect).\n`, fields: { problems: [] } };
+        }
+        const { tables, problems } = await checkServers(pipeline, report);
+        const verdict = problems.length === 0 ? `${counted(tables ?? 0, "table")}, nothing found that would stop a run` : `${counted(problems.length, "problem")} that would stop a run`;
+        const text = [...problems.map(failureText), `${move}: ${verdict}.\n`].join("\n");
+        return { ok: problems.length === 0, text, fields: { tables, problems: problems.map(failureFields) } };
+      });
+    });
+}
