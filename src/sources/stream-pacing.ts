@@ -25,7 +25,7 @@ export interface Waiting {
  * Enough changes that folding and set-based statements pay. More than a copy's, for each batch ends with a commit, and a
  * page that several of its rows are on is looked up, cleaned and logged once: batches of 1 MiB took a shard a quarter longer.
  */
-const BATCH_BYTES = 8 * 1024 * 1024;
+const BATCH_BYTES = 6 * 1024 * 1024;
 /** One batch being applied, one encoded, one arriving. A source shard has one stream, not one for every table. */
 const WINDOW_BYTES = 3 * BATCH_BYTES;
 /** While this many batches are on the way, further changes gather, so that a shard that lags gets larger batches. */
