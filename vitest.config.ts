@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // One more than the cores it is meant for: tests wait for servers, and servers for disks.
-    maxWorkers: 3,
+    // Two cores: more files at once only makes servers slower.
+    maxWorkers: 2,
   },
 });
