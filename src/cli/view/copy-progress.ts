@@ -77,10 +77,10 @@ export class CopyProgress {
     }
   }
 
-  /** The stage's line and one for each table under way; each at most `columns` cells. */
-  lines(columns: number, now: number): string[] {
+  /** The stage in one line. */
+  line(now: number): string {
     const { tables, rows } = this.#total;
-    if (tables === 0) return [`${left("copy", TITLE_CELLS)}preparing`];
+    if (tables === 0) return `${left("copy", TITLE_CELLS)}preparing`;
     const parts = [`${formatCount(this.#copied.tables)} of ${counted(tables, "table")}`, `${formatCount(this.#rows())} rows`];
     const share = this.#copied.tables === tables ? 1 : shareOf(this.#rows(), rows);
     if (share !== undefined) parts.push(formatShare(share));
@@ -88,7 +88,12 @@ export class CopyProgress {
     if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
     const remaining = timeLeft(rows - this.#rows(), this.#rowRate.perSecond(now));
     if (remaining !== undefined) parts.push(remaining);
-    return [`${left("copy", TITLE_CELLS)}${parts.join("   ")}`, ...[...this.#tables].map(([name, table]) => this.#tableLine(name, table, columns, now))];
+    return `${left("copy", TITLE_CELLS)}${parts.join("   ")}`;
+  }
+
+  /** A line for each table under way, of about `columns` cells. */
+  tableLines(columns: number, now: number): string[] {
+    return [...this.#tables].map(([name, table]) => this.#tableLine(name, table, columns, now));
   }
 
   /** For a log: one table's state in words. */

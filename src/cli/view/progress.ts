@@ -106,13 +106,23 @@ export class Progress {
 
   /** What is under way, each line at most `columns` cells. */
   block(columns: number, now: number): string[] {
-    return [...this.#stageLines(columns, now), ...schemaLines(this.#statements, columns, now), ...this.#writersLine()].map((line) => truncated(line, columns));
+    const stage = this.describe(now);
+    const tables = this.#stage === "copy" ? this.#copy.tableLines(columns, now) : [];
+    return [...(stage === undefined ? [] : [stage]), ...tables, ...schemaLines(this.#statements, columns, now), ...this.#writersLine()].map((line) => truncated(line, columns));
   }
 
   /** For a log: what is under way in one line, without the tables of a copy. */
   describe(now: number): string | undefined {
-    const [line] = this.#stageLines(Number.MAX_SAFE_INTEGER, now);
-    return line;
+    const stage = this.#stage;
+    if (stage === undefined) return this.#schema === undefined ? undefined : this.#schemaLine(this.#schema);
+    const title = left(stageTitle(stage), TITLE_CELLS);
+    if (stage === "copy") return this.#copy.line(now);
+    if (stage === "replicate") return `${title}${this.#stream.words(now).join("  ")}`;
+    if (stage === "verify") {
+      if (this.#verify !== undefined) return `${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`;
+      return `${title}bringing the shards to one moment: ${this.#stream.words(now).join("  ")}`;
+    }
+    return this.#schema === undefined ? `${title}reading the source's schema` : this.#schemaLine(this.#schema);
   }
 
   /** For a log: the statement that an event is about, in words. */
@@ -125,19 +135,6 @@ export class Progress {
     if (this.#schema?.phase !== phase) this.#schema = { phase, left: [], total };
     this.#schema.left[shard] = total - done;
     this.#schema.total = Math.max(this.#schema.total, total);
-  }
-
-  #stageLines(columns: number, now: number): string[] {
-    const stage = this.#stage;
-    if (stage === undefined) return this.#schema === undefined ? [] : [this.#schemaLine(this.#schema)];
-    const title = left(stageTitle(stage), TITLE_CELLS);
-    if (stage === "copy") return this.#copy.lines(columns, now);
-    if (stage === "replicate") return [`${title}${this.#stream.words(now).join("  ")}`];
-    if (stage === "verify") {
-      if (this.#verify !== undefined) return [`${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`];
-      return [`${title}bringing the shards to one moment: ${this.#stream.words(now).join("  ")}`];
-    }
-    return this.#schema === undefined ? [`${title}reading the source's schema`] : [this.#schemaLine(this.#schema)];
   }
 
   /** Of the shard that is furthest behind. */

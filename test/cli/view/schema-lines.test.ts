@@ -90,6 +90,17 @@ describe("index builds in a log", () => {
     expect(terminal.written.err).toBe("  shard 0: index orders_user_id_idx: scanning 25%, 5.0 s\n  shard 0: index orders_user_id_idx: scanning 50%, 10 s\n");
   });
 
+  it("leave the tables of a copy, whose keys are being built, to their own lines", () => {
+    const terminal = recordedTerminal();
+    let now = 0;
+    const view = plainView(terminal, () => now);
+    view.event({ type: "stage-started", stage: "copy" });
+    view.event({ type: "copy-started", tables: 3, rows: 1000, bytes: 1000 });
+    view.event({ type: "table-progress", table: "orders", rows: 250, bytes: 500, estimatedRows: 1000 });
+    for (; now <= 6000; now += 1000) view.event({ type: "schema-statement", phase: "key", shard: 0, index: 0, state: "done", kind: "primary key", sql: "", done: 1, total: 3 });
+    expect(terminal.written.err).toMatch(/^copy          0 of 3 tables   250 rows   25%.*\n$/);
+  });
+
   it("get a line a second as JSON; what is planned is counted there", () => {
     const terminal = recordedTerminal();
     let now = 0;
