@@ -15,16 +15,20 @@ const BATCHES = ["flow.ts", "row-batch.ts", "change-batch.ts", "apply-step.ts", 
 const LAYERS: readonly (readonly string[])[] = [
   ["cli", "index.ts"],
   ["demo"],
+  ["serve"],
+  ["admin"],
+  ["gateway"],
   ["pipelines", "embedded"],
   ["sources", "operators", "sinks"],
   ["batches", "progress", "schema", "pg-dump"],
   ["sharding"],
+  ["wire"],
   ["postgres"],
 ];
 
 /** Imported anywhere: the errors, and what the configuration's types say. The rest of config/ is for the faces. */
 const EVERYWHERE = new Set(["errors.ts", "config/types.ts"]);
-const CONFIG_USERS = new Set(["cli", "demo", "index.ts"]);
+const CONFIG_USERS = new Set(["cli", "demo", "serve", "index.ts"]);
 
 /** Longer than the soft limit, and why. */
 const LONG_FILES: Readonly<Record<string, string>> = {};
