@@ -188,10 +188,25 @@ export const GENERAL = grammar(
     resharding_parallel_index_builds: wholeNumber(1, 64, "a number of builds, from 1 to 64").optional(),
     resharding_maintenance_work_mem: memory.optional(),
     integer_primary_keys: oneOf("bigint", "keep").optional(),
+    host: name.optional(),
+    port: wholeNumber(0, 65_535, "a port, from 0 to 65535").optional(),
+    auth_type: oneOf("scram", "plain", "trust", "md5").optional(),
+    tls_certificate: name.optional(),
+    tls_private_key: name.optional(),
+    max_clients: wholeNumber(1, 1_000_000, "a number of clients, from 1").optional(),
+    client_login_timeout: milliseconds.optional(),
+    client_idle_timeout: milliseconds.optional(),
+    query_timeout: milliseconds.optional(),
+    two_phase_commit: flag.optional(),
+    state_directory: name.optional(),
   },
   PROXY_GENERAL_KEYS,
 );
 export type GeneralRow = z.infer<typeof GENERAL.schema>;
+
+/** Without defaults, as `GENERAL`. */
+export const ADMIN = grammar("[admin]", { name: name.optional(), user: name.optional(), password: text.optional() });
+export type AdminRow = z.infer<typeof ADMIN.schema>;
 
 export const REPLICATION = grammar("[replication]", { pg_dump_path: name.optional() });
 

@@ -34,29 +34,7 @@ export interface Order {
  */
 export function assemblePipeline(sections: Sections, order: Order, problems: Problem[]): Pipeline {
   const notes = [...sections.notes];
-  const { broken } = sections.databases;
-  const defined = new Set([
-    ...sections.databases.rows.map((row) => row.value.name),
-    ...broken.flatMap((raw) => textIn(raw, "name") ?? []),
-  ]);
-  const namesKnown = sections.complete && broken.every((raw) => textIn(raw, "name") !== undefined);
-
-  const checkName = (name: string, place: Place): boolean => {
-    if (defined.has(name)) return true;
-    if (namesKnown) problems.push(unknownDatabase(name, place, defined));
-    return false;
-  };
-  const rules: readonly Row<{ readonly database: string }>[] = [
-    ...sections.shardedTables.rows,
-    ...sections.shardedMappings.rows,
-    ...sections.shardedSchemas.rows,
-    ...sections.omnishardedTables.rows,
-  ];
-  for (const row of rules) checkName(row.value.database, placeOf(row, "database"));
-  for (const row of sections.users.rows) {
-    for (const { name, path } of databasesNamed(row.value)) checkName(name, placeOf(row, ...path));
-  }
-
+  const checkName = checkDatabaseNames(sections, problems);
   const build = ({ name, place }: DatabaseReference): Database | undefined =>
     checkName(name, place) ? databaseOf(name, sections, problems, notes) : undefined;
   const from = order.from === undefined ? undefined : build(order.from);
@@ -93,7 +71,35 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
   };
 }
 
-function databaseOf(name: string, sections: Sections, problems: Problem[], notes: string[]): Database {
+/** Reports rules and users of databases that no entry defines; answers with what checks, and reports, one more name. */
+export function checkDatabaseNames(sections: Sections, problems: Problem[]): (name: string, place: Place) => boolean {
+  const { broken } = sections.databases;
+  const defined = new Set([
+    ...sections.databases.rows.map((row) => row.value.name),
+    ...broken.flatMap((raw) => textIn(raw, "name") ?? []),
+  ]);
+  const namesKnown = sections.complete && broken.every((raw) => textIn(raw, "name") !== undefined);
+
+  const checkName = (name: string, place: Place): boolean => {
+    if (defined.has(name)) return true;
+    if (namesKnown) problems.push(unknownDatabase(name, place, defined));
+    return false;
+  };
+  const rules: readonly Row<{ readonly database: string }>[] = [
+    ...sections.shardedTables.rows,
+    ...sections.shardedMappings.rows,
+    ...sections.shardedSchemas.rows,
+    ...sections.omnishardedTables.rows,
+  ];
+  for (const row of rules) checkName(row.value.database, placeOf(row, "database"));
+  for (const row of sections.users.rows) {
+    for (const { name, path } of databasesNamed(row.value)) checkName(name, placeOf(row, ...path));
+  }
+  return checkName;
+}
+
+/** One logical database, with the login of its schema administrator. */
+export function databaseOf(name: string, sections: Sections, problems: Problem[], notes: string[]): Database {
   const entries: readonly Row<DatabaseRow>[] = sections.databases.rows.filter((row) => row.value.name === name);
   // An entry that could not be read may be the missing shard or primary; then neither is reported.
   const known = sections.complete && sections.databases.broken.every((raw) => (textIn(raw, "name") ?? name) !== name);
@@ -126,8 +132,8 @@ function generalOf(row: GeneralRow): General {
   };
 }
 
-/** File by file in the order they were met, each from top to bottom; what was found twice only once. */
-function inOrder(problems: readonly Problem[]): readonly Problem[] {
+/** Problems file by file in the order they were met, each from top to bottom; what was found twice only once. */
+export function inOrder(problems: readonly Problem[]): readonly Problem[] {
   const files = [...new Set(problems.map((problem) => problem.file))];
   const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
   return [...unique.values()].sort(
