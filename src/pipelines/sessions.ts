@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
+import { quoteIdentifier } from "../postgres/identifiers.js";
 import { KeptSessions } from "./kept-sessions.js";
 import { planByIndex } from "../postgres/planner-settings.js";
 
@@ -59,9 +60,7 @@ export class Sessions {
       );
       if (fires.rows[0]!.fires) {
         await client.end();
-        throw new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
-          remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${client.escapeIdentifier(server.user)};`,
-        });
+        throw replicaRoleRefused(server);
       }
     }
     return client;
@@ -92,3 +91,9 @@ export class Sessions {
 }
 
 const FENCE_MILLISECONDS = 60_000;
+
+export function replicaRoleRefused(server: ServerAddress): ReshardError {
+  return new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
+    remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${quoteIdentifier(server.user)};`,
+  });
+}

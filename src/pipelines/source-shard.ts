@@ -42,12 +42,18 @@ export interface SourceShardParts {
   readonly monitor: SourceShard["monitor"];
 }
 
-/** What is taken from each shard of the source, given what each was found to have. */
-export function sourceShards(pipeline: Pipeline, parts: readonly SourceShardParts[]): SourceShard[] {
+/** Checks that the source's shards go together; returns how they share the rows, by `tableId`. */
+export function checkSourcesAlike(pipeline: Pipeline, parts: readonly Pick<SourceShardParts, "address" | "facts">[]): ReadonlyMap<string, TableRoute> {
   const first = parts[0]!.facts.publication.tables;
   for (const part of parts.slice(1)) checkSameTables(first, part.facts.publication.tables, displayAddress(part.address));
   const routes = new Map(first.map((table) => [tableId(table), routeOfTable(routedTable(table), pipeline.from.sharding, parts.length)]));
   if (parts.length > 1) checkEverywhereTables(pipeline, first, routes, parts[0]!.facts.routes);
+  return routes;
+}
+
+/** What is taken from each shard of the source, given what each was found to have. */
+export function sourceShards(pipeline: Pipeline, parts: readonly SourceShardParts[]): SourceShard[] {
+  const routes = checkSourcesAlike(pipeline, parts);
   return parts.map(({ number, address, facts, copyServers, slot, migration, monitor }) => {
     const tables = new Map(facts.publication.tables.map((table) => [tableId(table), table]));
     const takes = (table: TableName): boolean => number === 0 || routes.get(tableId(table))?.kind !== "omnisharded";
