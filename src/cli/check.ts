@@ -4,7 +4,7 @@ import { dataSyncStages } from "./data-sync-stages.js";
 import { failureFields, failureText } from "./failure.js";
 import { acceptFileOrDatabases, allowPartialPublication, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
 import type { Execute } from "./execute.js";
-import { counted } from "./view/quantities.js";
+import { counted } from "../words.js";
 
 export function addCheck(program: Command, execute: Execute): void {
   allowPartialPublication(acceptFileOrDatabases(program.command("check")))

@@ -13,6 +13,7 @@ import type { ShardsContext } from "./run-on-shards.js";
 import { Sessions } from "./sessions.js";
 import { readSlot } from "./slot-state.js";
 import { checkSourcesAlike } from "./source-shard.js";
+import { listed } from "../words.js";
 
 /**
  * Checks for real that the shards can be streamed from and that the source can take what they send: `wal_level`, slots,
@@ -74,14 +75,14 @@ async function checkTables(client: pg.Client, address: ServerAddress, tables: re
   );
   const { missing, lacking } = rows[0]!;
   if (missing.length > 0) {
-    throw new ReshardError("SCHEMA_MISSING", `${server} does not have ${several(missing)}, which the shards publish.`, {
+    throw new ReshardError("SCHEMA_MISSING", `${server} does not have ${listed(missing)}, which the shards publish.`, {
       place: { server },
       remedy: "Make them there, or take them out of the shards' publication.",
     });
   }
   await checkBookkeepingPrivilege(client, address, "the progress of the way back");
   if (lacking.length > 0) {
-    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not write to ${several(lacking)}.`, {
+    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not write to ${listed(lacking)}.`, {
       place: { server },
       remedy: `Run there: GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ${lacking.join(", ")} TO ${client.escapeIdentifier(address.user)};`,
     });
@@ -98,8 +99,4 @@ async function firingTriggers(client: pg.Client, address: ServerAddress, tables:
   );
   if (rows.length === 0) return [];
   return [`${displayAddress(address)}: these triggers fire for what comes back too (ENABLE ALWAYS or REPLICA): ${rows.map((row) => `${row.trigger} of ${displayName(row)}`).join(", ")}.`];
-}
-
-function several(names: readonly string[]): string {
-  return `${names.slice(0, 10).join(", ")}${names.length > 10 ? ` and ${names.length - 10} more` : ""}`;
 }

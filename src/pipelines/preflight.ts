@@ -11,6 +11,7 @@ import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
 import { checkHiddenColumns } from "./check-hidden-columns.js";
 import { streamFormatNotes } from "./value-formats.js";
+import { listed } from "../words.js";
 
 /** pg_get_publication_tables tells columns and filters since 15, and the slot options used here exist since then. */
 const OLDEST_VERSION = 150000;
@@ -132,7 +133,7 @@ export async function checkDestinationEmpty(client: pg.Client, server: string, p
     if (found.rows[0]!.full) full.push(displayName(table));
   }
   if (full.length === 0) return;
-  throw new ReshardError("DESTINATION_NOT_EMPTY", `${server} has rows in ${full.slice(0, 10).join(", ")}${full.length > 10 ? ` and ${full.length - 10} more` : ""}, which were there before this migration.`, {
+  throw new ReshardError("DESTINATION_NOT_EMPTY", `${server} has rows in ${listed(full)}, which were there before this migration.`, {
     place: { server },
     remedy: "Name an empty destination, or remove those rows yourself (TRUNCATE). If they are of a migration that ran before, its journal is gone: drop the tables and start anew.",
   });

@@ -9,6 +9,7 @@ import { routeOfTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import type { CopyServer } from "./copy-server.js";
 import { routedTable, type SourceFacts } from "./preflight.js";
+import { listed } from "../words.js";
 
 /** One shard of the source, with what is taken from it. It has a slot, copies, a stream and progress of its own. */
 export interface SourceShard {
@@ -94,7 +95,7 @@ function checkSameTables(first: readonly PublishedTable[], other: readonly Publi
   });
   for (const table of there.values()) differences.push(`${displayName(table)} is published there only`);
   if (differences.length === 0) return;
-  throw new ReshardError("SOURCE_SHARDS_DIFFER", `${server} differs from the source's first shard: ${differences.slice(0, 10).join("; ")}${differences.length > 10 ? ` and ${differences.length - 10} more` : ""}.`, {
+  throw new ReshardError("SOURCE_SHARDS_DIFFER", `${server} differs from the source's first shard: ${listed(differences, "; ")}.`, {
     place: { server },
     remedy: "Bring the source's shards to the same schema and the same publication.",
   });

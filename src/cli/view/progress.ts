@@ -4,10 +4,11 @@ import type { CliEvent } from "./cli-event.js";
 import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
 import { displayWidth, left, printable, right, truncated } from "./fit.js";
 import type { Paint } from "./paint.js";
-import { counted, formatBytes, formatCount, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "./quantities.js";
 import { describeStatement, schemaLines } from "./schema-lines.js";
 import { stageTitle } from "./stage-title.js";
 import { StreamProgress } from "./stream-progress.js";
+import { counted, formatCount } from "../../words.js";
 
 /**
  * What a command shows of its events. `apply` answers with the lines that stay; `block` is what is under way, to be
