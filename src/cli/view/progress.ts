@@ -142,7 +142,7 @@ export class Progress {
   #schemaLine({ phase, left: remaining, total }: { phase: string; left: readonly number[]; total: number }): string {
     // Array.from: a shard that has not begun leaves a hole.
     const most = Math.max(...Array.from(remaining, (count) => (count as number | undefined) ?? total));
-    return `${left(PHASE_TITLES[phase] ?? `schema ${phase}`, TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
+    return `${left(stageTitle(`schema_sync:${phase}`), TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
   }
 
   #writersLine(): string[] {
@@ -157,9 +157,6 @@ export class Progress {
     return `${what}${what === "" ? "" : ", "}${formatDuration(milliseconds)}`;
   }
 }
-
-/** Phases whose own word says more, or is too long for a title. */
-const PHASE_TITLES: Readonly<Record<string, string>> = { cutover: "cutover", "post-cutover": "way back", validate: "foreign keys" };
 
 const NAME_CELLS = 32;
 
