@@ -6,6 +6,7 @@ import { displayAddress } from "../postgres/connection.js";
 import { readHiddenColumns } from "../postgres/hidden-columns.js";
 import { displayName, qualifiedName, tableId } from "../postgres/identifiers.js";
 import { checkPartitionIdentities } from "../postgres/partition-identities.js";
+import { publishedKindsSql } from "../postgres/publication-definition.js";
 import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
@@ -87,9 +88,7 @@ export function routedTable(table: Publication["tables"][number]): RoutedTable {
 /** The kinds of change that the publication leaves out. */
 async function readMissingKinds(client: pg.Client, publication: string): Promise<readonly string[]> {
   const { rows } = await client.query<{ missing: string[] }>(
-    `SELECT array_remove(ARRAY[CASE WHEN NOT pubinsert THEN 'insert' END, CASE WHEN NOT pubupdate THEN 'update' END,
-                               CASE WHEN NOT pubdelete THEN 'delete' END, CASE WHEN NOT pubtruncate THEN 'truncate' END], NULL) AS missing
-       FROM pg_publication WHERE pubname = $1`,
+    `SELECT ${publishedKindsSql("left out")} AS missing FROM pg_publication p WHERE p.pubname = $1`,
     [publication],
   );
   return rows[0]?.missing ?? [];

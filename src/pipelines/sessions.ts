@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
+import { OWN_SCHEMA } from "../postgres/catalog.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
 import { quoteIdentifier } from "../postgres/identifiers.js";
 import { KeptSessions } from "./kept-sessions.js";
@@ -56,7 +57,7 @@ export class Sessions {
     if (!allowed) {
       const fires = await client.query<{ fires: boolean }>(
         `SELECT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')) AS fires`,
+                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}')) AS fires`,
       );
       if (fires.rows[0]!.fires) {
         await client.end();
