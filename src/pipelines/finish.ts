@@ -56,7 +56,7 @@ export async function finishMigration({ pipeline, dropProgress }: FinishOptions)
     }
     const journal = clients[0]!;
     await lock.ensure();
-    const entry = (await entriesOn(journal)).find((candidate) => candidate.id === id);
+    const entry = (await readJournal(journal)).find((candidate) => candidate.id === id);
     const droppedSlots: string[] = [];
     if (entry !== undefined) {
       for (const [number, slot] of entry.slots.entries()) {
@@ -91,10 +91,6 @@ function sourceShardMissing({ slots, source }: JournalEntry, number: number): Re
   return new ReshardError("SOURCE_SHARDS_CHANGED", `This migration began with ${slots.length} source shards; [[databases]] names no shard ${number} of ${source}.`, {
     remedy: "Give [[databases]] the shards it began with.",
   });
-}
-
-async function entriesOn(client: pg.Client): Promise<JournalEntry[]> {
-  return (await hasProgressTables(client)) ? await readJournal(client) : [];
 }
 
 /** Removes a migration's rows; answers with the other migrations that have some. */

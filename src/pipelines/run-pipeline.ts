@@ -8,7 +8,7 @@ import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
 import { makesSchema } from "./makes-schema.js";
-import { type Migration, openMigration } from "./migration.js";
+import { beginningOf, type Migration, openMigration } from "./migration.js";
 import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
 import { type CarriedOver, carriedOverOf } from "./schema-changed.js";
@@ -40,16 +40,9 @@ export interface RunResult {
 export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const { pipeline, report, signal } = options;
   for (const note of pipeline.notes) report({ type: "note", message: note });
-  const copies = pipeline.stages.some((stage) => stage.type === "copy");
   let migration: Migration | undefined;
   try {
-    const opening = {
-      pipeline,
-      report,
-      signal,
-      filledElsewhere: !copies && pipeline.slot !== undefined,
-      compareOnly: pipeline.stages.every((stage) => stage.type === "verify"),
-    };
+    const opening = { pipeline, report, signal, ...beginningOf(pipeline) };
     migration = await openMigration(opening);
     let verdicts: readonly TableVerdict[] = [];
     for (const stage of pipeline.stages) {

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
+import { OWN_SCHEMA } from "../postgres/catalog.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
+import { quoteIdentifier } from "../postgres/identifiers.js";
 import { KeptSessions } from "./kept-sessions.js";
 import { planByIndex } from "../postgres/planner-settings.js";
 
@@ -55,13 +57,11 @@ export class Sessions {
     if (!allowed) {
       const fires = await client.query<{ fires: boolean }>(
         `SELECT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')) AS fires`,
+                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}')) AS fires`,
       );
       if (fires.rows[0]!.fires) {
         await client.end();
-        throw new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
-          remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${client.escapeIdentifier(server.user)};`,
-        });
+        throw replicaRoleRefused(server);
       }
     }
     return client;
@@ -92,3 +92,9 @@ export class Sessions {
 }
 
 const FENCE_MILLISECONDS = 60_000;
+
+export function replicaRoleRefused(server: ServerAddress): ReshardError {
+  return new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
+    remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${quoteIdentifier(server.user)};`,
+  });
+}

@@ -11,7 +11,8 @@ import { readTableProgress } from "../progress/table-progress.js";
 import { migrationId } from "./migration.js";
 import { lockName } from "./migration-lock.js";
 import { Sessions } from "./sessions.js";
-import { readSlot, type SlotState, sourcePosition } from "./slot.js";
+import { sourcePosition } from "./slot.js";
+import { readSlot, type SlotState } from "./slot-state.js";
 
 /** What a shard says of a migration. */
 export interface ShardStatus {
@@ -57,7 +58,7 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
   try {
     const journal = await sessions.destination(shards[0]!, "monitor");
     opened.push(journal);
-    const entries = (await hasProgressTables(journal)) ? await readJournal(journal) : [];
+    const entries = await readJournal(journal);
     if (entries.length === 0) return [];
     const clients = [journal];
     for (const shard of shards.slice(1)) {

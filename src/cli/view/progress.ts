@@ -4,10 +4,11 @@ import type { CliEvent } from "./cli-event.js";
 import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
 import { displayWidth, left, printable, right, truncated } from "./fit.js";
 import type { Paint } from "./paint.js";
-import { counted, formatBytes, formatCount, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "./quantities.js";
 import { describeStatement, schemaLines } from "./schema-lines.js";
 import { stageTitle } from "./stage-title.js";
 import { StreamProgress } from "./stream-progress.js";
+import { counted, formatCount } from "../../words.js";
 
 /**
  * What a command shows of its events. `apply` answers with the lines that stay; `block` is what is under way, to be
@@ -141,7 +142,7 @@ export class Progress {
   #schemaLine({ phase, left: remaining, total }: { phase: string; left: readonly number[]; total: number }): string {
     // Array.from: a shard that has not begun leaves a hole.
     const most = Math.max(...Array.from(remaining, (count) => (count as number | undefined) ?? total));
-    return `${left(PHASE_TITLES[phase] ?? `schema ${phase}`, TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
+    return `${left(stageTitle(`schema_sync:${phase}`), TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
   }
 
   #writersLine(): string[] {
@@ -156,9 +157,6 @@ export class Progress {
     return `${what}${what === "" ? "" : ", "}${formatDuration(milliseconds)}`;
   }
 }
-
-/** Phases whose own word says more, or is too long for a title. */
-const PHASE_TITLES: Readonly<Record<string, string>> = { cutover: "cutover", "post-cutover": "way back", validate: "foreign keys" };
 
 const NAME_CELLS = 32;
 

@@ -2,8 +2,9 @@ import { FINISHED_PHASE } from "../../pipelines/finish.js";
 import type { MigrationStatus, ShardStatus, SourceStatus } from "../../pipelines/status.js";
 import { formatLsn } from "../../postgres/lsn.js";
 import { left, printable } from "./fit.js";
-import { counted, formatBytes, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "./quantities.js";
 import { stageTitle } from "./stage-title.js";
+import { counted } from "../../words.js";
 
 const LABEL_CELLS = 10;
 
