@@ -5,7 +5,8 @@ import { WireError } from "../wire/wire-error.js";
 
 /** The servers that were in charge from some time on: each change of them is a new one. */
 export interface Generation {
-  readonly database: Database;
+  /** Undefined: there is none any more. */
+  readonly database: Database | undefined;
 }
 
 /** A session at the gate. */
