@@ -34,6 +34,8 @@ export interface BackendSession {
   terminate(error: WireError): void;
   /** Closes the server sessions. Resolves when the servers have closed them: open transactions are rolled back then. Never throws. */
   end(): Promise<void>;
+  /** It may listen to channels: it is moved before others go on, so that it misses nothing. */
+  readonly listens: boolean;
   /** The server sessions that are open. */
   readonly servers: readonly ServerInUse[];
 }
@@ -56,6 +58,8 @@ export interface SessionContext {
   /** ParameterStatus as the client was told; kept current by the session, so that the next tells what differs. */
   readonly told: Map<string, string>;
   readonly activity: ClientActivity;
+  /** To be called once the session serves its client: its servers are known and the state is restored. */
+  ready(): void;
   /** Milliseconds for a server to let the session in; 0: no limit. */
   readonly connectTimeout: number;
   /** Hears the text of each Query and Parse message; undefined: nobody does. Called off the hot path. */

@@ -5,7 +5,8 @@ import { WireError } from "../wire/wire-error.js";
 
 /** The servers that were in charge from some time on: each change of them is a new one. */
 export interface Generation {
-  readonly database: Database;
+  /** Undefined: there is none any more. */
+  readonly database: Database | undefined;
 }
 
 /** A session at the gate. */
@@ -145,8 +146,8 @@ export class GatePass {
   readonly #gate: TransactionGate;
   readonly #generation: Generation;
   readonly #crowd: Crowd;
-  #wake: (() => void) | undefined;
-  #withdrawn = false;
+  /** Ends a wait; true gives it up. */
+  #wake: ((withdrawn: boolean) => void) | undefined;
 
   constructor(gate: TransactionGate, generation: Generation, visitor: Visitor, crowd: Crowd) {
     this.#gate = gate;
@@ -170,6 +171,7 @@ export class GatePass {
    * servers are in charge (`current`) or the wait was given up.
    */
   begin(): boolean | Promise<boolean> {
+    if (this.#crowd.inside.has(this)) return true;
     return this.#gate.held ? this.#wait() : this.#enter();
   }
 
@@ -178,12 +180,9 @@ export class GatePass {
     if (this.#crowd.inside.delete(this) && this.#crowd.inside.size === 0) for (const emptied of this.#crowd.emptied) emptied();
   }
 
-  /** Gives up a wait: `begin` resolves with false. */
+  /** Gives up a wait: `begin` resolves with false. Without one nothing happens. */
   withdraw(): void {
-    this.#withdrawn = true;
-    if (this.#wake === undefined) return;
-    this.#crowd.waiting.delete(this.#wake);
-    this.#wake();
+    this.#wake?.(true);
   }
 
   #enter(): boolean {
@@ -193,14 +192,20 @@ export class GatePass {
   }
 
   async #wait(): Promise<boolean> {
-    while (this.#gate.held && !this.#withdrawn) {
-      await new Promise<void>((resolve) => {
+    while (this.#gate.held) {
+      let wake: (() => void) | undefined;
+      const withdrawn = await new Promise<boolean>((resolve) => {
         this.#wake = resolve;
-        this.#crowd.waiting.add(resolve);
+        wake = () => {
+          resolve(false);
+        };
+        this.#crowd.waiting.add(wake);
       });
       this.#wake = undefined;
+      this.#crowd.waiting.delete(wake!);
+      if (withdrawn) return false;
     }
-    return !this.#withdrawn && this.#enter();
+    return this.#enter();
   }
 }
 

@@ -79,6 +79,11 @@ export class MessageScanner {
     return held;
   }
 
+  /** A message was begun of which more is to come. */
+  get midMessage(): boolean {
+    return this.#rest > 0;
+  }
+
   /** True between two messages, with nothing of the next. */
   get atBoundary(): boolean {
     return this.#rest === 0 && this.#held.length === 0;

@@ -100,7 +100,7 @@ class ServerLogin {
         this.#key = parseBackendKeyData(message);
         break;
       case Backend.errorResponse:
-        throw parseErrorResponse(message);
+        throw this.#refusal(parseErrorResponse(message));
       default:
       // Notices, and the version of a server that would speak a newer one.
     }
@@ -136,9 +136,15 @@ class ServerLogin {
 
   #password(): string {
     if (this.#address.password === undefined) {
-      throw new WireError("28P01", `${displayAddress(this.#address)} asks for a password of user "${this.#address.user}", and none is configured`, { severity: "FATAL" });
+      throw new WireError("08001", `${displayAddress(this.#address)} asks for a password of user "${this.#address.user}", and none is configured`, { severity: "FATAL" });
     }
     return this.#address.password;
+  }
+
+  /** That it was not let in is not the fault of whoever is served by the session, who has a password of its own. */
+  #refusal(error: WireError): WireError {
+    if (!error.sqlState.startsWith("28")) return error;
+    return new WireError("08001", `${displayAddress(this.#address)} refused the login of user "${this.#address.user}": ${error.message}`, { severity: "FATAL", cause: error });
   }
 
   #unsupported(what: string): WireError {
