@@ -1,3 +1,4 @@
+import { cutoverOf } from "./cutover.js";
 import { ConfigurationError, quoted, type Place, type Problem } from "./configuration-error.js";
 import { didYouMean } from "./did-you-mean.js";
 import type { DatabaseRow, GeneralRow } from "./grammar.js";
@@ -53,6 +54,7 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
   const taking = new Set([order.from?.name, order.to?.name]);
   reportSharedServers(sections.databases.rows.filter((row) => taking.has(row.value.name)), problems);
 
+  const cutover = cutoverOf(sections, [order.from?.name, order.to?.name], problems, notes);
   if (problems.length > 0 || from === undefined || to === undefined || order.publication === undefined) {
     throw new ConfigurationError(inOrder(problems));
   }
@@ -66,6 +68,7 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
     slot: order.slot,
     stages: order.stages,
     general: generalOf(sections.general),
+    cutover,
     pgDumpPath: sections.pgDumpPath,
     notes,
   };

@@ -1,7 +1,8 @@
-import { placeText, quoted, type Problem } from "./configuration-error.js";
+import { type Place, placeText, quoted, type Problem } from "./configuration-error.js";
 import { didYouMean } from "./did-you-mean.js";
 import { substituteEnvironment, type Environment } from "./environment.js";
 import {
+  CUTOVER,
   DATABASES,
   GENERAL,
   OMNISHARDED_TABLES,
@@ -11,6 +12,7 @@ import {
   SHARDED_SCHEMAS,
   SHARDED_TABLES,
   USERS,
+  type CutoverRow,
   type DatabaseRow,
   type GeneralRow,
   type Grammar,
@@ -33,6 +35,9 @@ export interface Sections {
   readonly shardedSchemas: Rows<ShardedSchemaRow>;
   readonly omnishardedTables: Rows<OmnishardedRow>;
   readonly general: GeneralRow;
+  /** Without defaults, and where its values stand in the first document that has it. */
+  readonly cutover: Partial<CutoverRow>;
+  readonly cutoverAt: (key: string) => Place | undefined;
   readonly pgDumpPath: string | undefined;
   readonly notes: readonly string[];
   /** False where a file could not be read or parsed: what seems to be missing may be in it. */
@@ -46,7 +51,7 @@ const SERVE_SECTIONS: readonly string[] = ["admin"];
 export const PIPELINE_SECTIONS: readonly string[] = ["pipeline", "stages"];
 
 const SHARED_SECTIONS: readonly string[] = [
-  "databases", "users", "sharded_tables", "sharded_mappings", "sharded_schemas", "omnisharded_tables", "general", "replication",
+  "databases", "users", "sharded_tables", "sharded_mappings", "sharded_schemas", "omnisharded_tables", "general", "replication", "cutover",
 ];
 
 /**
@@ -91,10 +96,17 @@ export function readSections(
     shardedSchemas: tablesOf("sharded_schemas", SHARDED_SCHEMAS),
     omnishardedTables: tablesOf("omnisharded_tables", OMNISHARDED_TABLES),
     general: mergedTable(documents, "general", GENERAL, environment, problems),
+    cutover: mergedTable(documents, "cutover", CUTOVER, environment, problems),
+    cutoverAt: (key) => placeIn(documents, ["cutover", key]),
     pgDumpPath: mergedTable(documents, "replication", REPLICATION, environment, problems).pg_dump_path,
     notes,
     complete,
   };
+}
+
+/** Where a value stands in the first document that has its table. */
+function placeIn(documents: readonly TomlDocument[], [section, key]: readonly [string, string]): Place | undefined {
+  return documents.find(({ value }) => isTable(value[section]))?.valueAt([section, key]);
 }
 
 /** The table `[key]` of several documents as one: an earlier document's values win. */

@@ -3,6 +3,7 @@ import type { Pipeline } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { type JournalEntry, journalPhase, readJournal } from "../progress/journal.js";
+import { hasCutoverTable } from "../progress/cutover-journal.js";
 import { dropProgressTables, hasProgressTables } from "../progress/progress-tables.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
@@ -99,6 +100,8 @@ async function dropOwnProgress(client: pg.Client, id: string): Promise<string[]>
   await client.query("DELETE FROM reshard.table_progress WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.stream_progress WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.known_columns WHERE migration = $1", [id]);
+  // Of an older pg-reshard's schema it may be missing.
+  if (await hasCutoverTable(client)) await client.query("DELETE FROM reshard.cutover WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.migration WHERE id = $1", [id]);
   await client.query("COMMIT");
   const { rows } = await client.query<{ id: string }>(

@@ -9,7 +9,7 @@ import { KeptSessions } from "./kept-sessions.js";
 import { planByIndex } from "../postgres/planner-settings.js";
 
 /** What a session is for, with the number of the source shard where one shard has sessions of several; part of its application_name, so that those of a dead run can be found. */
-export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}.${number}` | `apply ${number}` | "stream" | "lookup" | "whereabouts" | "verify";
+export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}.${number}` | `apply ${number}` | "stream" | "lookup" | "whereabouts" | "verify" | "cutover";
 
 /** Opens the sessions of one migration, each named for what it does. */
 export class Sessions {
@@ -31,7 +31,9 @@ export class Sessions {
   }
 
   async destination(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline" | "parameters"> = {}): Promise<pg.Client> {
-    return await connect(server, { ...options, applicationName: this.applicationName(purpose) });
+    // What the journal says has to outlive a crash, whatever the server's default.
+    const parameters = purpose === "journal" ? { synchronous_commit: "on", ...options.parameters } : options.parameters;
+    return await connect(server, { ...options, ...(parameters === undefined ? {} : { parameters }), applicationName: this.applicationName(purpose) });
   }
 
   /**

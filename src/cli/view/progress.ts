@@ -1,4 +1,5 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
+import type { CutoverStep } from "../../progress/cutover-journal.js";
 import { SchemaProgress } from "../../pipelines/schema-progress.js";
 import type { CliEvent } from "./cli-event.js";
 import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
@@ -24,6 +25,7 @@ export class Progress {
   /** Of the phase that goes on: statements left by shard, and how many a shard has at most. */
   #schema: { phase: string; left: number[]; total: number } | undefined;
   #verify: { tables: number; done: number } | undefined;
+  #cutoverStep: CutoverStep | undefined;
   #writers: Extract<CliEvent, { type: "demo-writers" }> | undefined;
 
   constructor(paint: Paint) {
@@ -86,6 +88,15 @@ export class Progress {
         return [];
       case "caught-up":
         return ["  in sync: all that was committed until now is on the shards"];
+      case "cutover-step":
+        this.#cutoverStep = event.state === "began" ? event.step : undefined;
+        if (event.state === "began") return [];
+        return [`  ${left(STEP_TITLES[event.step], NAME_CELLS)}${event.state === "failed" ? `failed: ${printable(event.message ?? "")}` : formatDuration(event.milliseconds ?? 0)}`];
+      case "cutover-ended": {
+        const pause = event.paused === undefined ? "" : `, applications waited ${Math.round(event.paused)} ms`;
+        if (event.outcome === "done") return [`${good("✓")} ${printable(event.to)} is in charge${pause}`];
+        return [`  the cutover was given up: ${printable(event.from)} stays in charge${pause}`];
+      }
       case "verify-started":
         this.#verify = { tables: event.tables, done: 0 };
         return [];
@@ -123,6 +134,7 @@ export class Progress {
       if (this.#verify !== undefined) return `${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`;
       return `${title}bringing the shards to one moment: ${this.#stream.words(now).join("  ")}`;
     }
+    if (stage === "cutover") return `${title}${this.#cutoverStep ?? "ready"}`;
     return this.#schema === undefined ? `${title}reading the source's schema` : this.#schemaLine(this.#schema);
   }
 
@@ -159,6 +171,10 @@ export class Progress {
 }
 
 const NAME_CELLS = 32;
+
+const STEP_TITLES: Readonly<Record<CutoverStep, string>> = {
+  ready: "ready", pause: "paused, no transaction open", fence: "fence", drain: "shards have everything", finish: "sequences, way back", switch: "switched", resume: "resumed",
+};
 
 function copiedLine({ table, rows, bytes, milliseconds, resumed }: Extract<PipelineEvent, { type: "table-copied" }>): string {
   const name = printable(table);
