@@ -55,7 +55,7 @@ export function nextAction(position: CutoverPosition | undefined, happening: Cut
   switch (happening.kind) {
     case "found":
       // It was decided before that the source is in charge.
-      
+      if (outcome === "undoing") return { kind: "undo" };
       return step === "resume" ? take(step, true) : { kind: "look" };
     case "taken":
       return step === "resume" ? { kind: "end", outcome: "done" } : take(stepAfter(step));
@@ -68,7 +68,7 @@ export function nextAction(position: CutoverPosition | undefined, happening: Cut
       if (happening.inCharge === "destination") return take("resume");
       if (happening.inCharge === "source") return { kind: "undo" };
       // All of it is prepared, and nothing was let through since: to do it once more is right, whatever came of it before.
-      return happening.again ? take(step, true) : { kind: "undo" };
+      return happening.again ? take(step, true) : { kind: "leave", why: "uncertain" };
     case "undone":
       return { kind: "end", outcome: "aborted" };
   }
