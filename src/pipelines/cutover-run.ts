@@ -12,6 +12,7 @@ import type { LiveReplication } from "./live-replication.js";
 import type { Migration } from "./migration.js";
 import { prepareCutover } from "./prepare-cutover.js";
 import type { Side, Traffic } from "./traffic.js";
+import { waitForLag } from "./wait-for-lag.js";
 import { unlessAborted } from "./unless-aborted.js";
 import { dropForwardSlots, positionOf, type WayBack } from "./way-back.js";
 
@@ -116,10 +117,10 @@ export class CutoverRun implements CutoverEffects {
   readonly #steps: Readonly<Record<CutoverStep, () => Promise<void>>> = {
     ready: async () => {
       const { migration, wayBack, replication, traffic, signal, verified } = this.#parts;
-      const { stopThreshold, lastTransactionDelay, timeout } = migration.pipeline.cutover;
+      const { lastTransactionDelay } = migration.pipeline.cutover;
       await prepareCutover({ migration, wayBack, traffic, replication, verified, signal });
       this.#prepared = await this.#open();
-      await waitForLag(replication, { threshold: stopThreshold, timeout, signal });
+      await waitForLag(replication, migration.pipeline.cutover, signal);
       if (lastTransactionDelay > 0) await new Promise((resolve) => setTimeout(resolve, lastTransactionDelay));
       checkStopped(signal);
     },
@@ -244,27 +245,10 @@ export class CutoverRun implements CutoverEffects {
 }
 
 const JOURNAL_MILLISECONDS = 2000;
-const LAG_LOOK_MILLISECONDS = 50;
 
 /** The steps before the switch. */
 function isRevocable(step: CutoverStep): boolean {
   return CUTOVER_STEPS.indexOf(step) < CUTOVER_STEPS.indexOf("switch");
-}
-
-/** Waits until no source shard's lag is over the threshold, measured anew each time. */
-async function waitForLag(replication: LiveReplication, { threshold, timeout, signal }: { readonly threshold: number; readonly timeout: number; readonly signal: AbortSignal }): Promise<void> {
-  const deadline = Date.now() + timeout;
-  for (;;) {
-    const lag = Math.max(...(await replication.lag(signal)));
-    if (lag <= threshold) return;
-    if (Date.now() >= deadline) {
-      throw new ReshardError("CUTOVER_LAG", `The shards are ${lag} bytes of WAL behind, and did not come closer than ${threshold} within ${timeout} ms.`, {
-        remedy: "Nothing was paused. Cut over again when less is written; or raise cutover_traffic_stop_threshold or cutover_timeout in [general].",
-      });
-    }
-    await new Promise((resolve) => setTimeout(resolve, LAG_LOOK_MILLISECONDS));
-    checkStopped(signal);
-  }
 }
 
 /** Which side is in charge cannot be known. */

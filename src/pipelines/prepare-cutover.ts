@@ -11,6 +11,7 @@ import { SLOTS_MADE } from "./replicate.js";
 import { validateForeignKeys } from "./schema-sync.js";
 import { isSound } from "./table-verdict.js";
 import type { Traffic } from "./traffic.js";
+import { waitForLag } from "./wait-for-lag.js";
 import { verify } from "./verify.js";
 import type { WayBack } from "./way-back.js";
 
@@ -49,6 +50,7 @@ export async function prepareCutover({ migration, wayBack, traffic, replication,
   // Those of tables that we made; whoever made his own has his reasons.
   if (finished.has("schema_sync:pre")) await validateForeignKeys(migration);
   replication.start();
+  await waitForLag(replication, pipeline.cutover, signal);
   await wayBack.makeSlots(signal);
   // Last, so that the source draws little after it.
   await cutoverSchema(migration);

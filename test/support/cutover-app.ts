@@ -43,6 +43,8 @@ export interface App {
 export interface AppParts {
   readonly from?: number;
   readonly to?: number;
+  /** The shards' server, where it is another one. */
+  readonly shardCluster?: Place["cluster"];
   readonly cutover?: Partial<CutoverSettings>;
   readonly stages?: Pipeline["stages"];
 }
@@ -57,9 +59,9 @@ const router = (shards: number): ((owner: number) => number) => {
 };
 
 /** Makes source and empty shards. */
-export async function makeApp(cluster: Place["cluster"], name: string, { from = 1, to = 2, cutover = {}, stages }: AppParts = {}): Promise<App> {
+export async function makeApp(cluster: Place["cluster"], name: string, { from = 1, to = 2, shardCluster = cluster, cutover = {}, stages }: AppParts = {}): Promise<App> {
   const source = await newShards(cluster, `${name}_old`, from);
-  const shards = await newShards(cluster, `${name}_new`, to);
+  const shards = await newShards(shardCluster, `${name}_new`, to);
   const shardOf = router(from);
   for (const [shard, place] of source.entries()) {
     const client = await cluster.connect(place.database);
