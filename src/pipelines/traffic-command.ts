@@ -73,11 +73,23 @@ interface CommandRun {
   readonly signal: AbortSignal | undefined;
 }
 
+/**
+ * Runs the command, and ends its process group when descriptor 3 closes: it does not outlive pg-reshard, and cannot switch
+ * when that has been started again and looked who is in charge.
+ */
+const DIE_WITH_PARENT = `
+( read -r _ <&3; kill -KILL 0 ) >/dev/null 2>&1 &
+watcher=$!
+/bin/sh -c "$1" 3<&-
+code=$?
+kill "$watcher"
+exit "$code"`;
+
 /** Runs a command in a shell, in a process group of its own, which is ended where it takes too long. Returns what it printed. */
 async function runCommand({ key, command, timeout, environment, signal }: CommandRun): Promise<string> {
   if (signal?.aborted === true) throw interrupted();
   return await new Promise((resolve, reject) => {
-    const child = spawn("/bin/sh", ["-c", command], { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn("/bin/sh", ["-c", DIE_WITH_PARENT, "sh", command], { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe", "pipe"], detached: true });
     let printed = "";
     let words = "";
     let ended: "in time" | "too late" | "stopped" = "in time";
@@ -92,8 +104,8 @@ async function runCommand({ key, command, timeout, environment, signal }: Comman
     const timer = setTimeout(() => { kill("too late"); }, timeout);
     const onAbort = (): void => { kill("stopped"); };
     signal?.addEventListener("abort", onAbort, { once: true });
-    child.stdout.setEncoding("utf8").on("data", (text: string) => { printed += text; });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => { words = (words + text).slice(-SHOWN_CHARACTERS); });
+    child.stdout!.setEncoding("utf8").on("data", (text: string) => { printed += text; });
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => { words = (words + text).slice(-SHOWN_CHARACTERS); });
     child.once("error", (error) => { settle(() => { reject(commandFailed(key, `could not be started: ${error.message}`)); }); });
     // A child that the command left running may keep its output open: its own end is what counts.
     let end: { readonly code: number | null; readonly by: string | null } | undefined;
@@ -115,8 +127,7 @@ async function runCommand({ key, command, timeout, environment, signal }: Comman
       clearTimeout(timer);
       clearTimeout(grace);
       signal?.removeEventListener("abort", onAbort);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const stream of child.stdio) stream?.destroy();
       how();
     };
   });

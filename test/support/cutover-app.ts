@@ -31,6 +31,13 @@ export const APP_TABLES: readonly PlacedTable[] = [
   { schema: "public", name: "kinds", placement: { kind: "everywhere" } },
 ];
 
+/** What writers go through. */
+export interface Entrance {
+  readonly processes: Set<number>;
+  enter(): Promise<string>;
+  leave(): void;
+}
+
 export interface App {
   readonly pipeline: Pipeline;
   readonly gate: Gate;
@@ -91,21 +98,21 @@ export class AppWriters {
   #loops: Promise<void>[] = [];
   #done = 0;
   readonly #sessions: pg.Client[] = [];
-  readonly #app: App;
+  readonly #gate: Entrance;
   static #numbers = 0;
 
-  private constructor(app: App) {
-    this.#app = app;
+  private constructor(gate: Entrance) {
+    this.#gate = gate;
   }
 
-  static async start(app: App, writers = 4): Promise<AppWriters> {
-    const all = new AppWriters(app);
+  static async start(app: App, writers = 4, gate: Entrance = app.gate): Promise<AppWriters> {
+    const all = new AppWriters(gate);
     for (let writer = 0; writer < writers; writer++) {
       const sides = new Map<string, Sessions>();
       for (const [name, places] of Object.entries(app.sides)) {
         const clients = await Promise.all(places.map(({ cluster, database }) => cluster.connect(database)));
         all.#sessions.push(...clients);
-        for (const client of clients) app.gate.processes.add(backendOf(client)!);
+        for (const client of clients) gate.processes.add(backendOf(client)!);
         sides.set(name, { clients, shardOf: router(places.length) });
       }
       all.#loops.push(all.#write(++AppWriters.#numbers, sides));
@@ -133,7 +140,7 @@ export class AppWriters {
     for (let number = 0; !this.#stopped; number++) {
       const owner = 1 + ((writer * 7 + number) % OWNERS);
       const asked = performance.now();
-      const { clients, shardOf } = sides.get(await this.#app.gate.enter())!;
+      const { clients, shardOf } = sides.get(await this.#gate.enter())!;
       this.longestWait = Math.max(this.longestWait, performance.now() - asked);
       try {
         const client = clients[shardOf(owner)]!;
@@ -145,7 +152,7 @@ export class AppWriters {
         this.acknowledged.add(`${writer} ${number}`);
         this.#done++;
       } finally {
-        this.#app.gate.leave();
+        this.#gate.leave();
       }
     }
   }
