@@ -46,6 +46,8 @@ export function pgbouncerTraffic(settings: PgBouncerSettings, { from, to }: Pick
       // Both say early what would be wrong in the middle of it.
       if ((await sideOf()) !== "source") throw linesDiffer(file, databases, targets.source);
       return await withConsole(settings, async (client) => {
+        // What an administrator alone may do; the switch does it too.
+        await client.query("RELOAD");
         const { rows } = await client.query<{ name: string; pool_mode: string | null }>("SHOW DATABASES");
         const missing = databases.filter((name) => !rows.some((row) => row.name === name));
         if (missing.length > 0) throw linesDiffer(file, missing, targets.source);

@@ -18,7 +18,7 @@ import { runToEnd } from "../support/pipeline.js";
  */
 
 /** When the signal is sent: as a step begins, and where it matters when it has ended. */
-const MOMENTS = [...CUTOVER_STEPS.map((step) => ({ step, state: "began" })), { step: "switch", state: "done" }, { step: "resume", state: "began" }] as const;
+const MOMENTS = [...CUTOVER_STEPS.slice(0, -1).map((step) => ({ step, state: "began" })), { step: "switch", state: "done" }, { step: "resume", state: "began" }] as const;
 
 let cluster: Cluster;
 let directory: string;
@@ -50,12 +50,12 @@ function pipelineFile({ pipeline }: App, gate: FileGate, tells: boolean): string
 }
 
 describe("a cutover that is killed (SIGKILL) at each step", () => {
-  it.each([true, false])("is finished or undone by the same command, forward and back (the traffic tells who is in charge: %s)", async (tells) => {
-    const app = await makeApp(cluster, `killed_${String(tells)}`);
+  it("is finished or undone by the same command, forward and back", async () => {
+    const app = await makeApp(cluster, "killed");
     expect((await runToEnd(app.pipeline)).sound).toBe(true);
     const gates = mkdtempSync(path.join(directory, "gate-"));
     const gate = new FileGate(gates, app.pipeline.from.name);
-    const file = pipelineFile(app, gate, tells);
+    let file = "";
     const writers = await AppWriters.start(app, 2, gate);
     const story: string[] = [];
 
@@ -88,7 +88,9 @@ describe("a cutover that is killed (SIGKILL) at each step", () => {
     }
 
     try {
-      for (const [command, side] of [["run", app.pipeline.to.name], ["rollback", app.pipeline.from.name]] as const) {
+      // One way with commands that cannot tell which side is in charge: then the journal has to do.
+      for (const [command, side, tells] of [["run", app.pipeline.to.name, false], ["rollback", app.pipeline.from.name, true]] as const) {
+        file = pipelineFile(app, gate, tells);
         for (const moment of MOMENTS) await killed(command, moment);
         if (gate.inCharge !== side || gate.isClosed) await completed(command);
         expect(gate.inCharge, story.join("\n")).toBe(side);
