@@ -21,6 +21,8 @@ export interface CutoverParts {
   readonly wayBack: WayBack;
   readonly traffic: Traffic;
   readonly replication: LiveReplication;
+  /** Where it is given up replication goes on: it is somebody's who watches it. */
+  readonly goesOn: boolean;
   /** Source and shards were compared just before, and found equal. */
   readonly verified: boolean;
   /** What the journal says of it, where it was begun before. */
@@ -100,17 +102,20 @@ export class CutoverRun implements CutoverEffects {
   }
 
   async undo(): Promise<void> {
-    const { traffic, wayBack, replication, migration } = this.#parts;
+    const { traffic, wayBack, replication, migration, goesOn } = this.#parts;
     clearTimeout(this.#timer);
     await traffic.resume();
     this.#endPause();
     // In the background of the applications from here on.
-    if (!migration.signal.aborted && replication.isWanted) replication.start();
+    if (goesOn && !migration.signal.aborted) replication.start();
     await wayBack.dropSlots();
   }
 
   async close(): Promise<void> {
+    const { replication, goesOn } = this.#parts;
     clearTimeout(this.#timer);
+    // What made it fail is told already, by who waited for it.
+    if (!goesOn) await replication.stop().catch(() => undefined);
     await Promise.all([...this.#opened.map(endQuietly), this.#prepared?.sequences.close()]);
   }
 

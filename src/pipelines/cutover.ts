@@ -108,7 +108,7 @@ export async function readCutoverEntries(pipeline: Pipeline): Promise<ReadonlyMa
 
 function runOf({ migration, back, traffic, replication, verified = false }: CutOver, signal: AbortSignal, known: CutoverEntry | undefined): CutoverRun {
   const wayBack = new WayBack(migration, back ?? reversePipeline(migration.pipeline));
-  return new CutoverRun({ migration, wayBack, traffic, replication: replication ?? new LiveReplication(migration), verified, known, signal });
+  return new CutoverRun({ migration, wayBack, traffic, replication: replication ?? new LiveReplication(migration), goesOn: replication !== undefined, verified, known, signal });
 }
 
 function finished(migration: Migration, run: CutoverRun, end: CutoverEnd): CutoverResult {

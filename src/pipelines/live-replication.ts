@@ -32,7 +32,6 @@ export class LiveReplication {
   #run: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   /** What ended the last run. */
   #failure: { readonly error: unknown } | undefined;
-  #wanted = false;
 
   constructor(migration: Migration) {
     this.#migration = migration;
@@ -44,14 +43,8 @@ export class LiveReplication {
     return this.#run !== undefined;
   }
 
-  /** It was started once: its owner wants it to go on where nothing is in the way. */
-  get isWanted(): boolean {
-    return this.#wanted;
-  }
-
   /** Begins to stream; without effect while it does. The operator's stop ends it too. */
   start(): void {
-    this.#wanted = true;
     if (this.#run !== undefined) {
       // Its slots are free when it has ended.
       if (this.#run.stop.signal.aborted) void this.#run.ended.then(() => { this.start(); });

@@ -117,6 +117,18 @@ test("PgDog's own examples of resharding load", () => {
       reshardingMaintenanceWorkMem: undefined,
       integerPrimaryKeys: "bigint",
     },
+    cutover: {
+      traffic: { kind: "gateway" },
+      stopThreshold: 1_000_000,
+      timeout: 30_000,
+      timeoutAction: "abort",
+      lastTransactionDelay: 0,
+      saveConfig: false,
+      drainTimeout: 500,
+      drainAction: "abort",
+      verify: true,
+      reverse: true,
+    },
     pgDumpPath: undefined,
     notes: [],
   });

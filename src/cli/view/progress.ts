@@ -91,7 +91,8 @@ export class Progress {
       case "cutover-step":
         this.#cutoverStep = event.state === "began" ? event.step : undefined;
         if (event.state === "began") return [];
-        return [`  ${left(STEP_TITLES[event.step], NAME_CELLS)}${event.state === "failed" ? `failed: ${printable(event.message ?? "")}` : formatDuration(event.milliseconds ?? 0)}`];
+        if (event.state === "failed") return [`  ${event.step} failed: ${printable(event.message ?? "")}`];
+        return [`  ${left(STEP_TITLES[event.step], NAME_CELLS)}${formatDuration(event.milliseconds ?? 0)}`];
       case "cutover-ended": {
         const pause = event.paused === undefined ? "" : `, applications waited ${Math.round(event.paused)} ms`;
         if (event.outcome === "done") return [`${good("✓")} ${printable(event.to)} is in charge${pause}`];
