@@ -49,6 +49,11 @@ interface Connected {
   readonly address: string | null;
 }
 
+interface Prepared {
+  readonly gid: string;
+  readonly owner: string;
+}
+
 const LOOK_MILLISECONDS = 5;
 
 /**
@@ -60,10 +65,12 @@ const LOOK_MILLISECONDS = 5;
  */
 export async function takeFence(source: OpenSource, traffic: Traffic, deadline: number, signal: AbortSignal): Promise<Lsn> {
   for (;;) {
-    const { rows: positions } = await source.client.query<{ position: string }>(FENCE_SQL);
-    const { rows: writers } = await source.client.query<Connected>(WRITERS_SQL);
-    await checkNothingPrepared(source);
-    if (writers.length === 0) return parseLsn(positions[0]!.position);
+    // In this order, and in one round trip: applications wait.
+    const results: unknown = await source.client.query(`${FENCE_SQL}; ${WRITERS_SQL}; ${PREPARED_SQL}`);
+    const [positions, writing, prepared] = results as [pg.QueryResult<{ position: string }>, pg.QueryResult<Connected>, pg.QueryResult<Prepared>];
+    if (prepared.rows.length > 0) throw preparedThere(source, prepared.rows);
+    const writers = writing.rows;
+    if (writers.length === 0) return parseLsn(positions.rows[0]!.position);
     if (Date.now() >= deadline || signal.aborted) {
       const own = await traffic.processesOn(source.address);
       throw bypassed(source, `${writers.length === 1 ? "a transaction that wrote is" : `${writers.length} transactions that wrote are`} still open while the traffic is paused`, writers, own);
@@ -73,11 +80,14 @@ export async function takeFence(source: OpenSource, traffic: Traffic, deadline: 
 }
 
 /** A prepared transaction could be committed when the source has been left. */
-export async function checkNothingPrepared({ client, address }: OpenSource): Promise<void> {
-  const { rows } = await client.query<{ gid: string; owner: string }>(PREPARED_SQL);
-  if (rows.length === 0) return;
+export async function checkNothingPrepared(source: OpenSource): Promise<void> {
+  const { rows } = await source.client.query<Prepared>(PREPARED_SQL);
+  if (rows.length > 0) throw preparedThere(source, rows);
+}
+
+function preparedThere({ address }: OpenSource, rows: readonly Prepared[]): ReshardError {
   const server = displayAddress(address);
-  throw new ReshardError("CUTOVER_PREPARED_TRANSACTIONS", `${server} has ${rows.length === 1 ? "a prepared transaction" : `${rows.length} prepared transactions`}, which would be left behind: ${rows.slice(0, 10).map(({ gid, owner }) => `'${gid}' of ${owner}`).join(", ")}.`, {
+  return new ReshardError("CUTOVER_PREPARED_TRANSACTIONS", `${server} has ${rows.length === 1 ? "a prepared transaction" : `${rows.length} prepared transactions`}, which would be left behind: ${rows.slice(0, 10).map(({ gid, owner }) => `'${gid}' of ${owner}`).join(", ")}.`, {
     place: { server },
     remedy: "End them with COMMIT PREPARED or ROLLBACK PREPARED, then cut over again.",
   });

@@ -51,6 +51,8 @@ export class CutoverRun implements CutoverEffects {
   #pausedAt: number | undefined;
   #paused: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** What is written into the journal, one after the other. */
+  #journaling: Promise<void> = Promise.resolve();
 
   constructor(parts: CutoverParts) {
     this.#parts = parts;
@@ -72,7 +74,13 @@ export class CutoverRun implements CutoverEffects {
   async journal(step: CutoverStep): Promise<void> {
     const { migration } = this.#parts;
     if (isRevocable(step)) this.#checkGoingOn();
-    await this.#whileGoingOn(step, migration.journal((client) => journalCutoverStep(client, migration.id, step, this.#facts())));
+    const facts = this.#facts();
+    this.#journaling = this.#journaling.then(() => migration.journal((client) => journalCutoverStep(client, migration.id, step, facts)));
+    this.#journaling.catch(() => undefined);
+    // Sent ahead of these steps but not waited for: after a crash they are undone as the pause is, which is in the journal by
+    // now, and applications wait. What fails is told by the switch's, which is behind them.
+    if (UNDONE_ALIKE.has(step)) return;
+    await this.#whileGoingOn(step, this.#journaling);
   }
 
   async take(step: CutoverStep, again: boolean): Promise<void> {
@@ -96,7 +104,8 @@ export class CutoverRun implements CutoverEffects {
 
   async journalOutcome(outcome: CutoverOutcome, failure: unknown): Promise<void> {
     const { migration } = this.#parts;
-    const writing = migration.journal((client) => journalCutoverOutcome(client, migration.id, outcome, this.#facts(), failure === undefined ? undefined : reasonOf(failure)));
+    const facts = this.#facts();
+    const writing = this.#journaling.catch(() => undefined).then(() => migration.journal((client) => journalCutoverOutcome(client, migration.id, outcome, facts, failure === undefined ? undefined : reasonOf(failure))));
     // Applications do not wait for a server that does not answer.
     await (this.#pausedAt === undefined ? writing : unlessAborted(AbortSignal.timeout(JOURNAL_MILLISECONDS), writing));
   }
@@ -250,6 +259,7 @@ export class CutoverRun implements CutoverEffects {
 }
 
 const JOURNAL_MILLISECONDS = 2000;
+const UNDONE_ALIKE: ReadonlySet<CutoverStep> = new Set(["fence", "drain", "finish"]);
 
 /** The steps before the switch. */
 function isRevocable(step: CutoverStep): boolean {
