@@ -17,7 +17,7 @@ export function addRollback(program: Command, execute: Execute): void {
         const pipeline = loadPipeline(choice, terminal.environment);
         const cutover = await rollBack({ pipeline, report, signal });
         if (pipeline.cutover.reverse && !signal.aborted) await runPipeline({ pipeline: { ...pipeline, stages: [{ type: "replicate", until: "stopped" }], notes: [] }, report, signal });
-        return { ok: true, text: `${pipeline.from.name} is in charge again.\n`, fields: { cutover } };
+        return { ok: true, text: `${pipeline.from.name} is in charge again.\n`, fields: cutover === undefined ? {} : { cutover } };
       });
     });
 }

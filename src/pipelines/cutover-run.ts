@@ -51,6 +51,7 @@ export class CutoverRun implements CutoverEffects {
   #pausedAt: number | undefined;
   #paused: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #pausing: Promise<void> = Promise.resolve();
   /** What is written into the journal, one after the other. */
   #journaling: Promise<void> = Promise.resolve();
 
@@ -113,6 +114,8 @@ export class CutoverRun implements CutoverEffects {
   async undo(): Promise<void> {
     const { traffic, wayBack, replication, migration, goesOn } = this.#parts;
     clearTimeout(this.#timer);
+    // A pause that is given up must not take effect behind the resume.
+    await unlessAborted(AbortSignal.timeout(PAUSE_MILLISECONDS), this.#pausing.catch(() => undefined)).catch(() => undefined);
     await traffic.resume();
     this.#endPause();
     // In the background of the applications from here on.
@@ -146,7 +149,8 @@ export class CutoverRun implements CutoverEffects {
         if (timeoutAction === "abort") this.#timeUp.abort();
         else migration.report({ type: "note", message: `cutover_timeout is over: applications wait on, as cutover_timeout_action = "cutover" says, until every shard has all of the source's writes` });
       }, timeout);
-      await traffic.pause({ timeout: drainTimeout, action: drainAction, signal: this.#revoked() });
+      this.#pausing = traffic.pause({ timeout: drainTimeout, action: drainAction, signal: this.#revoked() });
+      await this.#pausing;
     },
     fence: async () => {
       this.#fences = await this.#takeFences();
@@ -259,6 +263,8 @@ export class CutoverRun implements CutoverEffects {
 }
 
 const JOURNAL_MILLISECONDS = 2000;
+/** How long a pause that was told to reject is waited for. */
+const PAUSE_MILLISECONDS = 5000;
 const UNDONE_ALIKE: ReadonlySet<CutoverStep> = new Set(["fence", "drain", "finish"]);
 
 /** The steps before the switch. */

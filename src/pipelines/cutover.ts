@@ -47,7 +47,7 @@ export async function cutOver(options: CutOver): Promise<CutoverResult> {
   if (!isOver(known)) throw unfinished(migration);
   const run = runOf(options, signal, undefined);
   try {
-    return finished(migration, run, await driveCutover(known, "asked", run));
+    return resultOf(migration, run, await driveCutover(known, "asked", run));
   } finally {
     await run.close();
   }
@@ -62,13 +62,20 @@ export interface SettleCutover {
   readonly signal: AbortSignal;
 }
 
+export interface SettledCutover {
+  /** The side of the pipeline that is in charge. */
+  readonly inCharge: Side;
+  /** Where one was finished: the migration's id, which tells the direction. */
+  readonly finished?: string;
+}
+
 /**
  * What a process does before anything else: finishes or undoes what one that died has left of a cutover, or of the one back.
- * @returns which side of the pipeline is in charge
  */
-export async function settleCutover({ pipeline, trafficOf, report, signal }: SettleCutover): Promise<Side> {
+export async function settleCutover({ pipeline, trafficOf, report, signal }: SettleCutover): Promise<SettledCutover> {
   const back = reversePipeline(pipeline);
   const entries = await readCutoverEntries(pipeline);
+  let finished: string | undefined;
   for (const [way, other] of [[pipeline, back], [back, pipeline]] as const) {
     const entry = entries.get(migrationId(way));
     if (entry === undefined || isOver(entry)) continue;
@@ -79,6 +86,7 @@ export async function settleCutover({ pipeline, trafficOf, report, signal }: Set
         const end = await driveCutover(entry, "found", run);
         if (end.kind === "left") throw leftError(migration, end.why, end.failure);
         tell(migration, run, end);
+        if (end.kind === "done") finished = migration.id;
       } finally {
         await run.close();
       }
@@ -86,7 +94,7 @@ export async function settleCutover({ pipeline, trafficOf, report, signal }: Set
       await migration.close();
     }
   }
-  return sideInCharge(pipeline, entries.size === 0 ? entries : await readCutoverEntries(pipeline));
+  return { inCharge: sideInCharge(pipeline, entries.size === 0 ? entries : await readCutoverEntries(pipeline)), ...(finished === undefined ? {} : { finished }) };
 }
 
 /** Which side is in charge by the journals, where no cutover is under way. */
@@ -111,7 +119,7 @@ function runOf({ migration, back, traffic, replication, verified = false }: CutO
   return new CutoverRun({ migration, wayBack, traffic, replication: replication ?? new LiveReplication(migration), goesOn: replication !== undefined, verified, known, signal });
 }
 
-function finished(migration: Migration, run: CutoverRun, end: CutoverEnd): CutoverResult {
+function resultOf(migration: Migration, run: CutoverRun, end: CutoverEnd): CutoverResult {
   if (end.kind === "left") throw leftError(migration, end.why, end.failure);
   tell(migration, run, end);
   if (end.kind === "aborted") throw end.failure;

@@ -4,7 +4,7 @@ import { configuredTraffic } from "./configured-traffic.js";
 import { type CutoverResult, cutOver, settleCutover } from "./cutover.js";
 import type { Report } from "./events.js";
 import { explainError } from "./explain-error.js";
-import { openMigration } from "./migration.js";
+import { migrationId, openMigration } from "./migration.js";
 import { reversePipeline } from "./reverse-pipeline.js";
 import type { Traffic } from "./traffic.js";
 
@@ -19,12 +19,15 @@ export interface RollBack {
 /**
  * Moves the applications back to the database that was left, by the same steps: what they wrote on the shards is there.
  * Afterwards the pipeline streams forward again, and can be cut over once more.
+ * @returns undefined where one that was interrupted has only been finished
  */
-export async function rollBack({ pipeline, trafficOf = configuredTraffic, report, signal }: RollBack): Promise<CutoverResult> {
+export async function rollBack({ pipeline, trafficOf = configuredTraffic, report, signal }: RollBack): Promise<CutoverResult | undefined> {
   try {
     const back = reversePipeline(pipeline);
     const traffic = trafficOf(back);
-    if ((await settleCutover({ pipeline, trafficOf, report, signal })) === "source") {
+    const { inCharge, finished } = await settleCutover({ pipeline, trafficOf, report, signal });
+    if (finished === migrationId(back)) return undefined;
+    if (inCharge === "source") {
       throw new ReshardError("NOT_CUT_OVER", `${pipeline.from.name} is in charge: there is nothing to go back from.`, { remedy: "`pg-reshard status` shows what was done." });
     }
     const migration = await openMigration({ pipeline: back, report, signal, filledElsewhere: true });

@@ -5,7 +5,7 @@ import { journalPhase, journalStageFinished } from "../progress/journal.js";
 import { carryOver, takeOverAddedTables } from "./carry-over.js";
 import { configuredTraffic } from "./configured-traffic.js";
 import { copyTables } from "./copy.js";
-import { type CutoverResult, cutOver, type SettleCutover, settleCutover } from "./cutover.js";
+import { type CutoverResult, cutOver, type SettleCutover, settleCutover, type SettledCutover } from "./cutover.js";
 import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
@@ -55,7 +55,7 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
     const trafficOf = options.trafficOf ?? configuredTraffic;
     // Where there is none, that is told before anything is begun.
     trafficOf(pipeline);
-    if ((await settled({ pipeline, trafficOf, report, signal })) === "destination") {
+    if ((await settled({ pipeline, trafficOf, report, signal })).inCharge === "destination") {
       for (const stage of pipeline.stages) report({ type: "stage-finished", stage: stageName(stage), milliseconds: 0, skipped: true });
       return { ...(await streamBack(options)), inCharge: "destination" };
     }
@@ -66,7 +66,7 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   return { ...result, verdicts: [...result.verdicts, ...verdicts], sound: result.sound && sound, inCharge: "destination" };
 }
 
-async function settled(options: SettleCutover): Promise<Side> {
+async function settled(options: SettleCutover): Promise<SettledCutover> {
   try {
     return await settleCutover(options);
   } catch (error) {

@@ -147,7 +147,10 @@ async function pauseOne(settings: PgBouncerSettings, name: string, signal: Abort
   await withConsole(settings, async (client) => {
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => { reject(interrupted()); };
-      if (signal.aborted) onAbort();
+      if (signal.aborted) {
+        onAbort();
+        return;
+      }
       signal.addEventListener("abort", onAbort, { once: true });
       client.query(`PAUSE ${consoleName(name)}`).then(() => { resolve(); }, (error: unknown) => {
         if (/already/i.test(reasonOf(error))) resolve();

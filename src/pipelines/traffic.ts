@@ -6,7 +6,7 @@ export interface Drain {
   readonly timeout: number;
   /** What happens with those that are still open then. */
   readonly action: "abort" | "cancel";
-  /** Aborted when the cutover is given up: `pause` rejects soon. */
+  /** Aborted when the cutover is given up: `pause` rejects soon, and takes no effect any more once it has. */
   readonly signal: AbortSignal;
 }
 

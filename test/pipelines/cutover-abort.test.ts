@@ -195,7 +195,7 @@ describe("a cutover is given up", () => {
     await expectUndone(true);
   });
 
-  it.each(CUTOVER_STEPS.slice(0, 5))("where the operator stops it at %s", async (step) => {
+  it.each(["ready", "drain", "finish"] as const)("where the operator stops it at %s", async (step) => {
     const stop = new AbortController();
     onEvent = (event) => {
       if (event.type === "cutover-step" && event.state === "began" && event.step === step) stop.abort();

@@ -69,6 +69,7 @@ export class Gate {
   };
 
   async #pause({ timeout, signal }: Drain): Promise<void> {
+    if (signal.aborted) throw new Error("given up");
     this.#closed = true;
     if (this.#inside === 0) return;
     await new Promise<void>((resolve, reject) => {
