@@ -3,6 +3,7 @@ import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { displayAddress } from "../postgres/connection.js";
 import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
+import { counted, listed } from "../words.js";
 import type { StreamedTransaction } from "./live-replication.js";
 import type { Traffic } from "./traffic.js";
 
@@ -87,7 +88,7 @@ export async function checkNothingPrepared(source: OpenSource): Promise<void> {
 
 function preparedThere({ address }: OpenSource, rows: readonly Prepared[]): ReshardError {
   const server = displayAddress(address);
-  return new ReshardError("CUTOVER_PREPARED_TRANSACTIONS", `${server} has ${rows.length === 1 ? "a prepared transaction" : `${rows.length} prepared transactions`}, which would be left behind: ${rows.slice(0, 10).map(({ gid, owner }) => `'${gid}' of ${owner}`).join(", ")}.`, {
+  return new ReshardError("CUTOVER_PREPARED_TRANSACTIONS", `${server} has ${counted(rows.length, "prepared transaction")}, which would be left behind: ${listed(rows.map(({ gid, owner }) => `'${gid}' of ${owner}`))}.`, {
     place: { server },
     remedy: "End them with COMMIT PREPARED or ROLLBACK PREPARED, then cut over again.",
   });
@@ -103,7 +104,7 @@ export async function committedPastFence(source: OpenSource, traffic: Traffic, {
 function bypassed({ address }: OpenSource, what: string, connected: readonly Connected[], own: ReadonlySet<number> | undefined): ReshardError {
   const server = displayAddress(address);
   const others = connected.filter(({ pid }) => own?.has(pid) !== true);
-  const who = others.length === 0 ? "Nobody is connected there any more." : `Connected there${own === undefined ? "" : " past it"}: ${others.slice(0, 10).map(shown).join("; ")}${others.length > 10 ? ` and ${others.length - 10} more` : ""}.`;
+  const who = others.length === 0 ? "Nobody is connected there any more." : `Connected there${own === undefined ? "" : " past it"}: ${listed(others.map(shown), "; ")}.`;
   return new ReshardError("CUTOVER_BYPASSED", `${server}: ${what}: somebody writes there past what was paused. ${who}`, {
     place: { server },
     remedy: "Lead all that writes through what is paused, or stop it; then cut over again.",

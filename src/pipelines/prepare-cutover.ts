@@ -1,6 +1,7 @@
 import { ReshardError } from "../errors.js";
 import { displayAddress } from "../postgres/connection.js";
 import { readJournal } from "../progress/journal.js";
+import { listed } from "../words.js";
 import { checkNothingPrepared } from "./cutover-fence.js";
 import { cutoverSchema } from "./cutover-schema.js";
 import type { LiveReplication } from "./live-replication.js";
@@ -42,7 +43,7 @@ export async function prepareCutover({ migration, wayBack, traffic, replication,
     await replication.stop();
     const unsound = (await verify(migration)).filter((verdict) => !isSound(verdict));
     if (unsound.length > 0) {
-      throw new ReshardError("CUTOVER_UNVERIFIED", `The shards differ from the source in ${unsound.slice(0, 10).map(({ table }) => table).join(", ")}${unsound.length > 10 ? ` and ${unsound.length - 10} more tables` : ""}.`, {
+      throw new ReshardError("CUTOVER_UNVERIFIED", `The shards differ from the source in ${listed(unsound.map(({ table }) => table))}.`, {
         remedy: "Nothing was paused. Look at what differs; a migration that is begun anew copies all rows again.",
       });
     }

@@ -13,7 +13,8 @@ import { tellingOpenTransactions } from "./open-transactions.js";
 import { reading } from "./reading.js";
 import { SLOTS_MADE } from "./replicate.js";
 import { Sessions } from "./sessions.js";
-import { dropSlot, readSlot } from "./slot.js";
+import { dropSlot } from "./slot.js";
+import { readSlot } from "./slot-state.js";
 import { stopWaiting } from "./stop-waiting.js";
 
 /**
