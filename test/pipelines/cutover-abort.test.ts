@@ -1,12 +1,13 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import type { CutoverSettings } from "../../src/config/types.js";
+import type { CutoverSettings, Pipeline } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
-import { cutOver, type CutoverResult } from "../../src/pipelines/cutover.js";
+import { cutOver, type CutoverResult, settleCutover } from "../../src/pipelines/cutover.js";
 import type { PipelineEvent } from "../../src/pipelines/events.js";
 import { LiveReplication } from "../../src/pipelines/live-replication.js";
-import { type Migration, openMigration } from "../../src/pipelines/migration.js";
+import { type Migration, migrationId, openMigration } from "../../src/pipelines/migration.js";
 import { showCutover } from "../../src/pipelines/show-cutover.js";
+import type { Traffic } from "../../src/pipelines/traffic.js";
 import { CUTOVER_STEPS } from "../../src/progress/cutover-journal.js";
 import { startTestCluster } from "../support/cluster.js";
 import { type App, AppWriters, makeApp, wrongEntries } from "../support/cutover-app.js";
@@ -218,5 +219,37 @@ describe("a cutover is given up", () => {
     await writers.more(20);
     await writers.stop();
     expect(await wrongEntries(app.shards, writers.acknowledged)).toEqual([]);
+  });
+});
+
+describe("a cutover of which nobody can say whether it switched", () => {
+  it("is left paused, and switched again by the process that finds it, but not where the source was written to", async () => {
+    const { gate, pipeline, source: [old] } = await makeApp(cluster, "uncertain", { shardCluster: apart, cutover: { verify: false } });
+    expect((await runToEnd(pipeline)).sound).toBe(true);
+    let broken = true;
+    const trafficOf = (way: Pipeline): Traffic => ({
+      ...gate.trafficOf(way),
+      switch: () => (broken ? Promise.reject(new Error("no answer")) : gate.trafficOf(way).switch()),
+      inCharge: () => Promise.resolve(undefined),
+    });
+    const { signal } = new AbortController();
+    const opened = await openMigration({ pipeline, report: () => undefined, signal });
+    expect(await rejection(cutOver({ migration: opened, traffic: trafficOf(pipeline) }))).toMatchObject({ code: "CUTOVER_UNCERTAIN", message: expect.stringContaining("no answer") as string });
+    expect(gate.isClosed).toBe(true);
+    expect(await rejection(cutOver({ migration: opened, traffic: trafficOf(pipeline) }))).toMatchObject({ code: "CUTOVER_UNFINISHED" });
+    await opened.close();
+    expect(await showCutover(pipeline)).toMatchObject([{ state: "running", step: "switch" }]);
+    const settle = async (): Promise<unknown> => await settleCutover({ pipeline, trafficOf, report: () => undefined, signal });
+    const client = await cluster.connect(old!.database);
+    await client.query("BEGIN; INSERT INTO kinds VALUES (9, 'past')");
+    expect(await rejection(settle())).toMatchObject({ code: "CUTOVER_UNCERTAIN", cause: { code: "CUTOVER_BYPASSED" } });
+    await client.query("ROLLBACK");
+    await client.end();
+    expect(await rejection(settle())).toMatchObject({ code: "CUTOVER_UNCERTAIN" });
+    expect(gate.isClosed).toBe(true);
+    broken = false;
+    expect(await settle()).toEqual({ inCharge: "destination", finished: migrationId(pipeline) });
+    expect(gate.isClosed).toBe(false);
+    expect(gate.inCharge).toBe(pipeline.to.name);
   });
 });
