@@ -82,7 +82,7 @@ describe("TLS", () => {
   });
 
   test("can begin without asking", async () => {
-    const client = await secured.connect({ ssl: { ca: TLS.certificate }, sslnegotiation: "direct" } as pg.ClientConfig);
+    const client = await secured.connect({ ssl: { ca: TLS.certificate }, sslnegotiation: "direct" });
     expect((await client.query<{ one: number }>("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
     await client.end();
   });

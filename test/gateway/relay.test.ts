@@ -37,7 +37,7 @@ function rowOf(client: pg.Client): ClientRow | undefined {
 
 describe("what a client says reaches the server as it is", () => {
   test("statements of both protocols, errors, and statements in a row", async () => {
-    const client = await gateway.connect({ pipeline: true } as pg.ClientConfig);
+    const client = await gateway.connect({ pipeline: true });
     const answers = await Promise.allSettled([
       client.query("SELECT 1 AS one"),
       client.query("SELECT $1::int + 1 AS two", [1]),
