@@ -137,6 +137,7 @@ export class RelaySession implements BackendSession {
       const { parameters, warnings } = await restoreSessionState(server, state);
       for (const name of state.settings.keys()) if (name.includes(".")) this.#watch.add(name);
       if (state.channels.length > 0) this.#watch.see("LISTEN", true);
+      if (state.statements.some((statement) => statement.kind === "parse" && statement.resultTypes !== undefined)) this.#watch.seeBind(undefined);
       const changed = [...parameters].filter(([name, value]) => told.get(name) !== value);
       for (const [name, value] of changed) told.set(name, value);
       await client.stream.write([...changed.map(([name, value]) => parameterStatus(name, value)), ...warnings]);

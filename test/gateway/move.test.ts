@@ -119,6 +119,21 @@ describe("a session goes along to other servers", () => {
     await client.end();
   });
 
+  test("without a prepared statement whose values a client would misread: it takes them in binary, and they are wider now", async () => {
+    await Promise.all([before, after].map((client) => client.query("INSERT INTO stock.items VALUES (77) ON CONFLICT DO NOTHING")));
+    const [text, binary] = [await gateway.connect(), await gateway.connect({ binary: true } as pg.ClientConfig)];
+    const wider = { name: "wider", text: "SELECT id FROM stock.items WHERE id = $1", values: [77] };
+    const same = { name: "same", text: "SELECT mood FROM stock.items WHERE id = $1", values: [77] };
+    for (const client of [text, binary]) for (const query of [wider, same]) expect((await client.query(query)).rowCount).toBe(1);
+    await lead("after");
+    expect((await text.query(wider)).rows).toEqual([{ id: "77" }]);
+    for (const client of [text, binary]) expect((await client.query(same)).rowCount).toBe(1);
+    await expect(binary.query(wider)).rejects.toMatchObject({ code: "26000" });
+    await lead("before");
+    await expect(binary.query(wider)).rejects.toMatchObject({ code: "26000" });
+    await Promise.all([text.end(), binary.end()]);
+  });
+
   test("with what another driver has prepared and listens to", async () => {
     const sql = postgres({ host: "127.0.0.1", port: gateway.port, user: USER, password: PASSWORD, database: "shop", max: 1 });
     const one = (value: number): Promise<{ name: string; value: number }[]> => sql`SELECT current_database() AS name, ${value}::int AS value`;
@@ -182,6 +197,7 @@ describe("a session that cannot go along ends, and is told why", () => {
     ["advisory locks", "SELECT pg_advisory_lock(5)", "it holds advisory locks"],
     ["cursors WITH HOLD", "DECLARE c CURSOR WITH HOLD FOR SELECT 1", "it has cursors WITH HOLD"],
     ["settings whose names were computed", "SELECT set_config('app.' || 'x', 'y', false)", "it called set_config with a name that is not a constant, so that its settings cannot be known"],
+    ["settings whose names come as parameters", "DO $$ BEGIN PERFORM set_config(left('app.xyz', 5), 'y', false); END $$", "it called set_config with a name that is not a constant, so that its settings cannot be known"],
     ["settings that the servers refuse", "SET default_text_search_config = 'stock.words'", 'the new server refused its settings: invalid value for parameter "default_text_search_config": "stock.words"'],
   ];
   test.each(cases)("%s", async (_name, statement, reason) => {
@@ -201,6 +217,7 @@ describe("a session that cannot go along ends, and is told why", () => {
     await client.query("CREATE TEMP TABLE temporary (); DROP TABLE temporary");
     await client.query("SELECT pg_advisory_lock(5), pg_advisory_unlock(5), pg_advisory_xact_lock(6)");
     await client.query("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT; CLOSE c");
+    await client.query("SELECT set_config($1, $2, true)", ["app.of_transaction", "x"]);
     await lead("after");
     expect(await where(client)).toBe("after");
     await client.end();
