@@ -11,6 +11,8 @@ export class ClientActivity {
   /** From and to the client. */
   bytesReceived = 0;
   bytesSent = 0;
+  /** What runs now was cancelled, since it took too long. */
+  timedOut = false;
   #state: ClientState = "idle";
   #since = performance.now();
 
@@ -26,5 +28,6 @@ export class ClientActivity {
   set(state: ClientState): void {
     this.#state = state;
     this.#since = performance.now();
+    this.timedOut = false;
   }
 }

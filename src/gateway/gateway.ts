@@ -198,8 +198,11 @@ export class Gateway {
   #endLate(): void {
     const { clientIdleTimeout, queryTimeout } = this.#options;
     for (const served of this.#clients.values()) {
-      const { state, stateFor } = served.activity;
-      if (state === "active" && queryTimeout > 0 && stateFor > queryTimeout) void served.cancel();
+      const { state, stateFor, timedOut } = served.activity;
+      if (state === "active" && queryTimeout > 0 && stateFor > queryTimeout && !timedOut) {
+        served.activity.timedOut = true;
+        void served.cancel();
+      }
       if (state === "idle" && clientIdleTimeout > 0 && stateFor > clientIdleTimeout) {
         served.terminate(new WireError("57P05", "terminating connection due to idle-session timeout", { severity: "FATAL" }));
       }

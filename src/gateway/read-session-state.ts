@@ -1,10 +1,12 @@
 import { parse } from "pgsql-parser";
 import { quoteLiteral } from "../postgres/identifiers.js";
+import { parseRowDescription } from "../wire/backend-messages.js";
+import { describeMessage } from "../wire/frontend-messages.js";
 import { Backend, type Message } from "../wire/message.js";
 import type { ServerSession } from "../wire/open-server.js";
-import { runQuery } from "../wire/run-query.js";
+import { runBatch, runQuery } from "../wire/run-query.js";
 import { WireError } from "../wire/wire-error.js";
-import type { PreparedStatement, SessionState } from "./session-state.js";
+import type { ParameterType, PreparedStatement, SessionState } from "./session-state.js";
 import type { StatementWatch } from "./statement-watch.js";
 
 /** Set for the questions themselves, and read before. */
@@ -69,18 +71,40 @@ export async function readSessionState(server: ServerSession, watch: StatementWa
   const before = [...results[1]![0]!, ...results[0]![0]!];
   const after = [...reset[0]![0]!, ...reset[1]![0]!];
   const ownChanged = [...OWN_SETTINGS, "client_encoding"].flatMap((name, index) => (before[index] === after[index] ? [] : [[name, before[index]!] as const]));
+  const prepared: PreparedStatement[] = [];
+  for (const [name, text, fromSql, types] of statements!) {
+    if (fromSql === "t") prepared.push(await sqlStatement(name!, text!));
+    else {
+      const resultTypes = watch.binaryResults ? await resultTypesOf(server, name!, aside) : undefined;
+      prepared.push({ kind: "parse", name: name!, text: text!, parameterTypes: JSON.parse(types ?? "[]") as ParameterType[], resultTypes });
+    }
+  }
   const [sessionUser, role] = authorization![0]!;
   return {
     settings: new Map([...settings!, ...custom!].map(([name, value]) => [name!, value!] as const).concat(ownChanged)),
     sessionAuthorization: sessionUser ?? undefined,
     role: role ?? undefined,
-    statements: await Promise.all(statements!.map(([name, text, fromSql, types]) => preparedStatement(name!, text!, fromSql === "t", types ?? "[]"))),
+    statements: prepared,
     channels: channels!.map(([channel]) => channel!),
   };
 }
 
-async function preparedStatement(name: string, text: string, fromSql: boolean, types: string): Promise<PreparedStatement> {
-  if (!fromSql) return { kind: "parse", name, text, parameterTypes: JSON.parse(types) as { oid: number; name: string }[] };
+/** Undefined where it could not be executed any more either. */
+async function resultTypesOf(server: ServerSession, name: string, aside: (message: Message) => void): Promise<number[] | undefined> {
+  try {
+    return resultTypesIn(await runBatch(server, [describeMessage({ kind: "statement", name })], aside));
+  } catch (error) {
+    if (error instanceof WireError && !error.fatal) return undefined;
+    throw error;
+  }
+}
+
+/** OIDs of the columns' types, out of what the server answered to Describe. */
+export function resultTypesIn(answers: readonly Message[]): number[] {
+  return answers.filter(({ type }) => type === Backend.rowDescription).flatMap((message) => parseRowDescription(message).map(({ typeOid }) => typeOid));
+}
+
+async function sqlStatement(name: string, text: string): Promise<PreparedStatement> {
   // The server keeps the whole text that the client sent; it may hold other statements, which must not be done again.
   const { stmts } = await parse(text);
   const found = stmts?.filter(({ stmt }) => stmt !== undefined && "PrepareStmt" in stmt && stmt.PrepareStmt.name === name) ?? [];

@@ -1,11 +1,12 @@
-import { type TransactionStatus, backendKeyData, errorResponse, parameterStatus, parseErrorResponse, parseParameterStatus, parseReadyForQuery, readyForQuery } from "../wire/backend-messages.js";
-import { Backend, backendLimits, Frontend, frontendLimits, type Message } from "../wire/message.js";
+import { backendKeyData, errorResponse, parameterStatus, readyForQuery } from "../wire/backend-messages.js";
+import { Frontend, frontendLimits } from "../wire/message.js";
 import { MessageScanner } from "../wire/message-scanner.js";
 import { cancelServer, openServer, type ServerSession } from "../wire/open-server.js";
 import { connectionLost, WireError } from "../wire/wire-error.js";
 import type { BackendSession, ServerInUse, SessionContext } from "./backend-session.js";
 import { CycleTracker } from "./cycle-tracker.js";
 import { readSessionState } from "./read-session-state.js";
+import { RelayFromServer } from "./relay-from-server.js";
 import { restoreSessionState } from "./restore-session-state.js";
 import type { SessionState } from "./session-state.js";
 import { StatementCollector } from "./statement-collector.js";
@@ -13,8 +14,6 @@ import { StatementWatch } from "./statement-watch.js";
 
 /** How long a statement that is cancelled is waited for, in milliseconds. */
 const CANCEL_TIME = 1000;
-/** Of a server's message of which the body is looked at. */
-const LONGEST_WANTED = 64 * 1024;
 
 type Outcome = "left" | "move";
 
@@ -28,8 +27,8 @@ export class RelaySession implements BackendSession {
   readonly #watch = new StatementWatch();
   readonly #statements: StatementCollector;
   readonly #fromClient = new MessageScanner(frontendLimits);
-  readonly #fromServer = new MessageScanner(backendLimits, (type, length) => READ.has(type) && length <= LONGEST_WANTED);
   #server: ServerSession | undefined;
+  #fromServer: RelayFromServer | undefined;
   #moving = false;
   /** The loops are to stop. */
   #over = false;
@@ -38,8 +37,6 @@ export class RelaySession implements BackendSession {
   /** The session ends with it, as soon as nothing runs; `always`: also outside of a transaction. */
   #ending: { readonly error: WireError; readonly always: boolean } | undefined;
   #onSettled: (() => void) | undefined;
-  /** A FATAL error went on to the client. */
-  #serverSaidWhy = false;
   #fail!: (error: unknown) => void;
   readonly #failed: Promise<never>;
 
@@ -61,9 +58,13 @@ export class RelaySession implements BackendSession {
   }
 
   async run(): Promise<Outcome> {
-    await this.#open();
+    const server = await this.#open();
+    this.#fromServer = new RelayFromServer(this.#context, server, this.#tracker, () => {
+      this.#ready();
+    });
     const fromClient = this.#relayFromClient();
-    const fromServer = this.#relayFromServer();
+    // Left to itself it ends when the server has said why.
+    const fromServer = this.#fromServer.run().then((): Outcome => "left");
     fromClient.catch(() => undefined);
     fromServer.catch(() => undefined);
     try {
@@ -121,7 +122,7 @@ export class RelaySession implements BackendSession {
     return this.#server;
   }
 
-  async #open(): Promise<void> {
+  async #open(): Promise<ServerSession> {
     const { client, addresses, state, told, connectTimeout, pass } = this.#context;
     const server = await openServer(addresses[0]!, { parameters: client.parameters, timeout: connectTimeout });
     this.#server = server;
@@ -136,6 +137,7 @@ export class RelaySession implements BackendSession {
       const { parameters, warnings } = await restoreSessionState(server, state);
       for (const name of state.settings.keys()) if (name.includes(".")) this.#watch.add(name);
       if (state.channels.length > 0) this.#watch.see("LISTEN", true);
+      if (state.statements.some((statement) => statement.kind === "parse" && statement.resultTypes !== undefined)) this.#watch.seeBind(undefined);
       const changed = [...parameters].filter(([name, value]) => told.get(name) !== value);
       for (const [name, value] of changed) told.set(name, value);
       await client.stream.write([...changed.map(([name, value]) => parameterStatus(name, value)), ...warnings]);
@@ -143,6 +145,7 @@ export class RelaySession implements BackendSession {
     // Meanwhile yet others may have come.
     this.#moving = !pass.current;
     this.#context.ready();
+    return server;
   }
 
   async #relayFromClient(): Promise<Outcome> {
@@ -239,55 +242,10 @@ export class RelaySession implements BackendSession {
     }
   }
 
-  async #relayFromServer(): Promise<Outcome> {
-    const { client, activity } = this.#context;
-    const { stream } = this.#opened;
-    const scanner = this.#fromServer;
-    for (;;) {
-      if (this.#over && !scanner.midMessage) {
-        stream.unread(scanner.takeHeld());
-        return "move";
-      }
-      const chunk = await stream.readChunk();
-      if (chunk === undefined) {
-        if (!stream.ended) continue;
-        if (this.#serverSaidWhy) return "left";
-        throw connectionLost("the server closed the connection unexpectedly");
-      }
-      scanner.feed(chunk);
-      while (scanner.next()) this.#hear(scanner.type, scanner.message);
-      const bytes = scanner.bytes.subarray(0, scanner.position);
-      activity.bytesSent += bytes.length;
-      if (bytes.length > 0) await client.stream.write(bytes);
-    }
-  }
-
-  #hear(type: number, message: Message | undefined): void {
-    const { activity, told } = this.#context;
-    if (!READ.has(type)) return;
-    switch (type) {
-      case Backend.readyForQuery:
-        this.#ready(parseReadyForQuery(message!));
-        return;
-      case Backend.parameterStatus:
-        if (message !== undefined) {
-          const { name, value } = parseParameterStatus(message);
-          told.set(name, value);
-        }
-        return;
-      case Backend.errorResponse:
-        activity.errors += 1;
-        if (message !== undefined && parseErrorResponse(message).fatal) this.#serverSaidWhy = true;
-        break;
-      default:
-    }
-    this.#tracker.heard(type);
-  }
-
-  #ready(status: TransactionStatus): void {
+  /** The server has answered. */
+  #ready(): void {
     const { activity, client, pass } = this.#context;
-    this.#tracker.heard(Backend.readyForQuery, status);
-    if (status === "I") activity.transactions += 1;
+    if (this.#tracker.status === "I") activity.transactions += 1;
     if (!this.#tracker.settled) return;
     const { idle } = this.#tracker;
     activity.set(idle ? "idle" : "idle in transaction");
@@ -334,11 +292,7 @@ export class RelaySession implements BackendSession {
     this.#over = true;
     this.#context.pass.withdraw();
     this.#context.client.stream.interrupt();
-    this.#server?.stream.interrupt();
+    this.#fromServer?.stop();
     this.#onSettled?.();
   }
 }
-
-/** Messages of a server that say something about the session. */
-const READ: ReadonlySet<number> = new Set([Backend.readyForQuery, Backend.parameterStatus, Backend.errorResponse, Backend.copyInResponse]);
-

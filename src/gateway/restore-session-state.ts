@@ -1,12 +1,12 @@
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.js";
-import { noticeResponse, parseErrorResponse, parseParameterStatus } from "../wire/backend-messages.js";
-import { parseMessage, syncMessage } from "../wire/frontend-messages.js";
+import { noticeResponse, parseParameterStatus } from "../wire/backend-messages.js";
+import { closeMessage, describeMessage, parseMessage } from "../wire/frontend-messages.js";
 import { Backend, type Message } from "../wire/message.js";
 import type { ServerSession } from "../wire/open-server.js";
-import { runQuery } from "../wire/run-query.js";
-import { connectionLost, WireError } from "../wire/wire-error.js";
-import { unmovable } from "./read-session-state.js";
-import { FIRST_NORMAL_OID, type ParameterType, type PreparedStatement, type SessionState } from "./session-state.js";
+import { runBatch, runQuery } from "../wire/run-query.js";
+import { WireError } from "../wire/wire-error.js";
+import { resultTypesIn, unmovable } from "./read-session-state.js";
+import { FIRST_NORMAL_OID, type ParameterType, type PreparedStatement, sameResult, type SessionState } from "./session-state.js";
 
 /** Set last: the first would limit the restoring itself, and the texts here are UTF-8. */
 const LAST_SETTINGS = ["statement_timeout", "client_encoding"];
@@ -69,7 +69,13 @@ async function prepareAll(server: ServerSession, statements: readonly PreparedSt
           if (oid === undefined) throw new WireError("42704", `type ${type.name} does not exist`);
           return oid;
         });
-        await prepare(server, parseMessage({ name: statement.name, text: statement.text, parameterTypes }), hear);
+        const { name, text, resultTypes } = statement;
+        const named = { kind: "statement" as const, name };
+        const answers = await runBatch(server, [parseMessage({ name, text, parameterTypes }), describeMessage(named)], hear);
+        if (!sameResult(resultTypes, resultTypesIn(answers))) {
+          await runBatch(server, [closeMessage(named)], hear);
+          refuse(name, "cached plan must not change result type");
+        }
       }
     } catch (error) {
       if (!(error instanceof WireError) || error.fatal) throw error;
@@ -90,19 +96,4 @@ async function typeOids(server: ServerSession, statements: readonly PreparedStat
 
 function oidOf({ oid, name }: ParameterType, oids: ReadonlyMap<string, number>): number | undefined {
   return oid < FIRST_NORMAL_OID ? oid : oids.get(name);
-}
-
-async function prepare({ stream }: ServerSession, parse: Buffer, hear: (message: Message) => void): Promise<void> {
-  await stream.write([parse, syncMessage]);
-  let failure: WireError | undefined;
-  for (;;) {
-    const message = await stream.read();
-    if (message === undefined) throw failure ?? connectionLost("the server closed the connection");
-    if (message.type === Backend.errorResponse) failure = parseErrorResponse(message);
-    if (message.type === Backend.readyForQuery) {
-      if (failure !== undefined) throw failure;
-      return;
-    }
-    hear(message);
-  }
 }

@@ -12,7 +12,17 @@ export interface SessionState {
 
 export type PreparedStatement =
   /** By a Parse message. */
-  | { readonly kind: "parse"; readonly name: string; readonly text: string; readonly parameterTypes: readonly ParameterType[] }
+  | {
+      readonly kind: "parse";
+      readonly name: string;
+      readonly text: string;
+      readonly parameterTypes: readonly ParameterType[];
+      /**
+       * OIDs of the result's types, where the session has asked for values in binary. Clients keep them, and would misread
+       * values of other types: where they are others now (`sameResult`), the statement is not to be prepared again.
+       */
+      readonly resultTypes?: readonly number[] | undefined;
+    }
   /** By `PREPARE name … AS …`, which is `sql`: run again it says the same, with types of the new server. */
   | { readonly kind: "prepare"; readonly name: string; readonly sql: string };
 
@@ -27,3 +37,9 @@ export interface ParameterType {
 export const FIRST_NORMAL_OID = 16384;
 
 export const NEW_SESSION: SessionState = { settings: new Map(), sessionAuthorization: undefined, role: undefined, statements: [], channels: [] };
+
+/** True where a client that knows the old types reads values of the new ones as they are meant. Users' types differ by server. */
+export function sameResult(before: readonly number[] | undefined, now: readonly number[]): boolean {
+  if (before === undefined) return true;
+  return before.length === now.length && before.every((oid, index) => oid === now[index] || (oid >= FIRST_NORMAL_OID && now[index]! >= FIRST_NORMAL_OID));
+}

@@ -21,7 +21,9 @@ export class StatementCollector {
   }
 
   /** A message was found. */
-  begin({ type, start, end, bytes }: MessageScanner): void {
+  begin(scanner: MessageScanner): void {
+    const { type, start, end, bytes } = scanner;
+    if (type === Frontend.bind) this.#watch.seeBind(scanner.message);
     if (type !== Frontend.query && type !== Frontend.parse) return;
     this.#pieces = [];
     this.#left = end - Math.min(end, bytes.length);

@@ -3,6 +3,9 @@ import { ReshardError } from "../errors.js";
 import type { Drain } from "../pipelines/traffic.js";
 import { WireError } from "../wire/wire-error.js";
 
+/** How long what is made to end may take for it, in milliseconds. */
+const CANCEL_TIME = 5000;
+
 /** The servers that were in charge from some time on: each change of them is a new one. */
 export interface Generation {
   /** Undefined: there is none any more. */
@@ -88,7 +91,7 @@ export class TransactionGate {
       if (await this.#empty(drain.timeout, drain.signal)) return;
       if (drain.action === "cancel") {
         for (const pass of [...this.#inside]) pass.visitor.expel(expelled(this.#name));
-        if (await this.#empty(drain.timeout, drain.signal)) return;
+        if (await this.#empty(CANCEL_TIME, drain.signal)) return;
       }
       throw this.#timedOut(drain);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { parseDataRow, parseErrorResponse } from "./backend-messages.js";
-import { queryMessage } from "./frontend-messages.js";
+import { queryMessage, syncMessage } from "./frontend-messages.js";
 import { Backend, type Message } from "./message.js";
 import type { ServerSession } from "./open-server.js";
 import { connectionLost, type WireError } from "./wire-error.js";
@@ -39,6 +39,37 @@ export async function runQuery(server: ServerSession, text: string, aside: (mess
         aside(message);
         break;
       default:
+    }
+  }
+}
+
+/**
+ * Sends messages of the extended protocol and a Sync, on a session that nobody else uses now. Gives the answers up to
+ * ReadyForQuery; fails with the server's error.
+ *
+ * @param aside - as for `runQuery`.
+ */
+export async function runBatch({ stream }: ServerSession, messages: readonly Buffer[], aside: (message: Message) => void = () => undefined): Promise<Message[]> {
+  await stream.write([...messages, syncMessage]);
+  const answers: Message[] = [];
+  let failure: WireError | undefined;
+  for (;;) {
+    const message = await stream.read();
+    if (message === undefined) throw failure ?? connectionLost("the server closed the connection");
+    switch (message.type) {
+      case Backend.errorResponse:
+        failure ??= parseErrorResponse(message);
+        break;
+      case Backend.readyForQuery:
+        if (failure !== undefined) throw failure;
+        return answers;
+      case Backend.notificationResponse:
+      case Backend.parameterStatus:
+      case Backend.noticeResponse:
+        aside(message);
+        break;
+      default:
+        answers.push(message);
     }
   }
 }
