@@ -2,6 +2,7 @@ import type { Database } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import type { Drain } from "../pipelines/traffic.js";
 import { WireError } from "../wire/wire-error.js";
+import { counted, listed } from "../words.js";
 
 /** How long what is made to end may take for it, in milliseconds. */
 const CANCEL_TIME = 5000;
@@ -124,10 +125,9 @@ export class TransactionGate {
 
   #timedOut(drain: Drain): ReshardError {
     const names = [...this.#inside].map((pass) => pass.visitor.description);
-    const shown = names.slice(0, 5).join("; ") + (names.length > 5 ? `; and ${names.length - 5} more` : "");
     return new ReshardError(
       "CUTOVER_DRAIN_TIMEOUT",
-      `${names.length} ${names.length === 1 ? "transaction" : "transactions"} of database "${this.#name}" did not end within ${drain.timeout} ms: ${shown}.`,
+      `${counted(names.length, "transaction")} of database "${this.#name}" did not end within ${drain.timeout} ms: ${listed(names, "; ")}.`,
       {
         remedy: drain.action === "abort"
           ? "Nothing was changed, and statements go on. Have these transactions end and try again, raise cutover_drain_timeout, or set cutover_drain_timeout_action = \"cancel\" to end them."
