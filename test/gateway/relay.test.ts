@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import postgres from "postgres";
@@ -10,6 +12,7 @@ import type { Cluster } from "../../src/embedded/cluster.js";
 import type { ClientRow } from "../../src/gateway/figures.js";
 import { startTestCluster } from "../support/cluster.js";
 import { addressOf, databaseOn, PASSWORD, startGateway, type TestGateway, USER } from "../support/gateway.js";
+import { pgbenchPath } from "../support/psql.js";
 import { keyOf, requestCancel, until, untilRow } from "../support/raw-client.js";
 
 let cluster: Cluster;
@@ -113,6 +116,18 @@ describe("what a client says reaches the server as it is", () => {
     expect(await told).toBe("something");
     expect(await sql`SELECT count(*)::int AS rows FROM of_driver`).toEqual([{ rows: 3 }]);
     await sql.end();
+  });
+
+  test.skipIf(pgbenchPath === undefined)("what pgbench does, by each of its protocols", async () => {
+    const pgbench = async (...options: readonly string[]): Promise<string> => {
+      const { stdout } = await promisify(execFile)(pgbenchPath!, ["-h", "127.0.0.1", "-p", String(gateway.port), "-U", USER, ...options, "shop"], { env: { ...process.env, PGPASSWORD: PASSWORD } });
+      return stdout;
+    };
+    await pgbench("-i", "-q");
+    for (const protocol of ["simple", "extended", "prepared"]) {
+      expect(await pgbench("-n", "-M", protocol, "-c", "4", "-t", "50")).toMatch(/transactions actually processed: 200\/200\n(?:.*\n)*?number of failed transactions: 0 /);
+    }
+    expect((await admin.query("SELECT count(*)::int AS written FROM pgbench_history")).rows).toEqual([{ written: 600 }]);
   });
 
   test("nobody's statements are another's", async () => {
