@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
+import { ReshardError } from "../errors.js";
 import { endQuietly } from "../postgres/connection.js";
 import type { TableName } from "../postgres/identifiers.js";
 import { withUnitLock } from "./apply-keys.js";
@@ -80,6 +81,8 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
         for (const role of statement.roles) if (!roles.has(role)) report.missingRoles.set(role, [...(report.missingRoles.get(role) ?? []), statement]);
       } else report[outcome]++;
     } catch (error) {
+      // Not the server's: whoever is told of statements has had enough.
+      if (error instanceof ReshardError) throw error;
       const failure = statementFailed(statement, shard, error);
       // A lost connection would fail every statement that follows.
       if (options.ignoreErrors !== true || failure.kind === "retry") throw failure;
