@@ -6,6 +6,7 @@ import { keyChange } from "./changed-key.js";
 import { openCommonTables } from "./common-tables.js";
 import type { Distribution, Obstacle } from "./distribution.js";
 import { outputColumns } from "./output-columns.js";
+import { setsOwnValues } from "./own-defaults.js";
 import type { Context, QueryAnalysis } from "./query-analysis.js";
 import { type Item, Level } from "./scope.js";
 import { settleLevel } from "./settle-level.js";
@@ -26,6 +27,7 @@ export function analyseChange(change: Fields<"UpdateStmt"> | Fields<"DeleteStmt"
   const settled = settleLevel({ tree, where: change.whereClause, expressions, obstacles: from.obstacles, sampled: from.sampled }, level, context);
   const refusal = changeObstacle(target, kind, context) ?? keyChange(targetList, target, level);
   const distribution = changed(target, settled.distribution, refusal, context);
+  if (target.relation?.placement.kind === "omnisharded" && setsOwnValues(targetList, target.relation)) context.facts.ownDefaults = true;
   const columns = outputColumns(returning, level, distribution.kind === "split" ? settled.keys : []);
   return { distribution, rows: distribution, columns, gathering: () => ({ gather: { kind: "union" } }) };
 }

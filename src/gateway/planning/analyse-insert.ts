@@ -8,6 +8,7 @@ import { conflictObstacle } from "./conflict-obstacle.js";
 import { combined, type Distribution, type Obstacle } from "./distribution.js";
 import { insertedColumns, type RowKey, rowKey } from "./insert-keys.js";
 import { expressionsOf, outputColumns } from "./output-columns.js";
+import { drawsOwnValues } from "./own-defaults.js";
 import type { Context, QueryAnalysis } from "./query-analysis.js";
 import { type Item, Level } from "./scope.js";
 import { settleLevel } from "./settle-level.js";
@@ -43,6 +44,7 @@ export function analyseInsert(insert: Fields<"InsertStmt">, parent: Level | unde
   const parts = [source?.distribution ?? { kind: "same" as const }, rest.distribution];
   const placed = relation === undefined ? combined({ level, groups: [], parts, obstacles: [] }) : placedRows(relation, parts, rowKeys, source, insert, level);
   const distribution = changed(target, placed, refusal, context);
+  if (relation?.placement.kind === "omnisharded" && drawsOwnValues(insert, relation)) context.facts.ownDefaults = true;
   const keys = (target.columns ?? []).filter(({ key }) => key !== undefined);
   const columns = outputColumns(insert.returningClause?.exprs, level, distribution.kind === "split" ? keys : []);
   const gathering = (): ReturnType<QueryAnalysis["gathering"]> => ({ gather: { kind: "union" } });
@@ -90,9 +92,10 @@ function rowsTogether(parts: readonly Distribution[], rowKeys: readonly RowKey[]
   if (obstacle !== undefined) return { kind: "whole", pins: undefined, obstacle: obstacle.obstacle };
   const sets = rowKeys.flatMap((key) => (key.kind === "key" ? [key.set] : []));
   if (sets.length === 0) {
-    // The shard makes the keys: whichever it is. What the rows are made of has to be right on one shard.
-    const whole = combined({ level, groups: [], parts: parts.map(unsplit), obstacles: [] });
-    return whole.kind === "same" ? { kind: "each", first: false } : whole;
+    // The shard makes the keys, whichever it is; rows of a sharded table stay on their shards.
+    const groups = parts.flatMap((part) => (part.kind === "split" ? [part.pin] : []));
+    const made = combined({ level, groups, parts: parts.filter(({ kind }) => kind !== "split"), obstacles: [] });
+    return made.kind === "same" ? { kind: "each", first: false } : made;
   }
   return pinned(parts, sets, level);
 }
@@ -109,7 +112,9 @@ function unsplit(part: Distribution): Distribution {
 
 /** What a SELECT gives at that place; undefined where a star before it moves the places. */
 function selectedValue(select: Node | undefined, place: number): Node | undefined {
-  const targets = expressionsOf(as(select, "SelectStmt")?.targetList);
+  const statement = as(select, "SelectStmt");
+  if (statement?.op !== undefined && statement.op !== "SETOP_NONE") return NOTHING;
+  const targets = expressionsOf(statement?.targetList);
   const values = targets.slice(0, place + 1).map(({ val }) => val);
   if (values.length <= place) return targets.some(({ val }) => isStar(val)) ? NOTHING : undefined;
   return values.some(isStar) ? NOTHING : values[place];

@@ -1,4 +1,4 @@
-import { as, type Fields, type Node } from "../../schema/syntax-tree.js";
+import type { Fields, Node } from "../../schema/syntax-tree.js";
 import { openCommonTables } from "./common-tables.js";
 import { combined, cutOf, type Distribution, type Obstacle, wholeOf } from "./distribution.js";
 import { cutRows } from "./gather-select.js";

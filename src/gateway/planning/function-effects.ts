@@ -35,7 +35,7 @@ const PURE_OF_EXTENSIONS = new Set(["unaccent"]);
  * not know is `unknown`.
  * @param name its parts: `["f"]` or `["schema", "f"]`
  */
-export function effectOf(catalog: ShardedCatalog, name: readonly string[], args: number): Effect {
+export function effectOf(catalog: Pick<ShardedCatalog, "functions">, name: readonly string[], args: number): Effect {
   const [schema, own] = name.length > 1 ? [name.at(-2)!, name.at(-1)!] : ["", name[0] ?? ""];
   const candidates = findFunctions(catalog, schema, own, args);
   if (candidates.length === 0) return "unknown";

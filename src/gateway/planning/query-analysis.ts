@@ -37,6 +37,8 @@ export interface StatementFacts {
   /** It locks rows (FOR UPDATE and the like). */
   locks: boolean;
   locksOmnisharded: boolean;
+  /** It leaves values of an omnisharded table to defaults that each shard computes for itself. */
+  ownDefaults: boolean;
   /** WHERE CURRENT OF. */
   cursor: string | undefined;
   /** Relations that the catalog does not know. */

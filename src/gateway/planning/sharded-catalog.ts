@@ -125,7 +125,7 @@ export function findRelation(catalog: ShardedCatalog, schema: string, name: stri
 }
 
 /** The functions that a call of `name` with `args` arguments may mean; empty where none is known. */
-export function findFunctions(catalog: ShardedCatalog, schema: string, name: string, args: number): readonly FunctionFacts[] {
+export function findFunctions(catalog: Pick<ShardedCatalog, "functions">, schema: string, name: string, args: number): readonly FunctionFacts[] {
   return (catalog.functions.get(name) ?? []).filter(
     (candidate) => (schema === "" || candidate.schema === schema) && candidate.least <= args && args <= candidate.most,
   );

@@ -109,8 +109,12 @@ export interface SplitInsertPlan {
   readonly kind: "split-insert";
   /** One for each row of VALUES. */
   readonly rows: readonly { readonly key: KeySet }[];
-  /** The statement with only these rows (from 0); parameters keep their numbers. */
+  /**
+   * The statement with only these rows (from 0). Parameters keep their numbers, and the text may not mention all of them:
+   * those need a type in Parse (25, say), or the server cannot tell theirs.
+   */
   textOf(rows: readonly number[]): string;
+  /** Clients expect the rows of RETURNING in the order of VALUES: where each shard returned as many as it was given, they go back to their places. */
   readonly returning: boolean;
 }
 
@@ -190,4 +194,9 @@ export interface RefusedPlan {
   readonly kind: "refused";
   readonly reason: string;
   readonly remedy: string;
+  /**
+   * The catalog does not know a relation that it names: read the catalog anew and plan once more. What is still unknown
+   * then goes to any shard, which answers with PostgreSQL's own error.
+   */
+  readonly unknownRelation?: TableName;
 }
