@@ -7,6 +7,7 @@ import { openCommonTables } from "./common-tables.js";
 import { conflictObstacle } from "./conflict-obstacle.js";
 import { combined, type Distribution, type Obstacle } from "./distribution.js";
 import { insertedColumns, type RowKey, rowKey } from "./insert-keys.js";
+import { distinctSets } from "./key-sets.js";
 import { expressionsOf, outputColumns } from "./output-columns.js";
 import { drawsOwnValues } from "./own-defaults.js";
 import type { Context, QueryAnalysis } from "./query-analysis.js";
@@ -90,7 +91,7 @@ function placedRows(relation: Relation, parts: readonly Distribution[], rowKeys:
 function rowsTogether(parts: readonly Distribution[], rowKeys: readonly RowKey[], level: Level): Distribution {
   const obstacle = rowKeys.find((key) => key.kind === "obstacle");
   if (obstacle !== undefined) return { kind: "whole", pins: undefined, obstacle: obstacle.obstacle };
-  const sets = rowKeys.flatMap((key) => (key.kind === "key" ? [key.set] : []));
+  const sets = distinctSets(rowKeys.flatMap((key) => (key.kind === "key" ? [key.set] : [])));
   if (sets.length === 0) {
     // The shard makes the keys, whichever it is; rows of a sharded table stay on their shards.
     const groups = parts.flatMap((part) => (part.kind === "split" ? [part.pin] : []));

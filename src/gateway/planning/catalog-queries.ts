@@ -45,9 +45,9 @@ export interface ColumnRow {
 /** Domains are looked through to their base type (getBaseTypeAndTypmod); a default may be the domain's. */
 export const COLUMNS_SQL = `
   WITH RECURSIVE base (domain, oid, typmod, fallback) AS (
-    SELECT t.oid, t.oid, -1, NULL::text FROM pg_type t WHERE t.typtype <> 'd'
+    SELECT t.oid, t.oid, -1, NULL::text COLLATE "C" FROM pg_type t WHERE t.typtype <> 'd'
     UNION ALL
-    SELECT d.oid, base.oid, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE base.typmod END, COALESCE(pg_get_expr(d.typdefaultbin, 0), base.fallback)
+    SELECT d.oid, base.oid, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE base.typmod END, COALESCE(pg_get_expr(d.typdefaultbin, 0), base.fallback) COLLATE "C"
       FROM pg_type d JOIN base ON base.domain = d.typbasetype WHERE d.typtype = 'd'
   ), standard AS (
     SELECT CASE WHEN to_jsonb(d) ->> 'datlocprovider' = 'b' THEN true ELSE to_jsonb(d) ->> 'datlocprovider' = 'c' AND d.datcollate IN ('C', 'POSIX') END AS bytewise
@@ -58,7 +58,7 @@ export const COLUMNS_SQL = `
          ELSE COALESCE(co.collprovider = 'b' OR (co.collprovider = 'c' AND co.collcollate IN ('C', 'POSIX')), false) END AS bytewise,
     COALESCE(co.collisdeterministic, true) AS deterministic, a.attnotnull AS not_null,
     CASE WHEN t.typname = 'varchar' THEN nullif(GREATEST(CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE base.typmod END - 4, -1), -1) END AS max_length,
-    CASE WHEN a.attgenerated = '' THEN COALESCE(pg_get_expr(ad.adbin, ad.adrelid), base.fallback) END AS "default",
+    CASE WHEN a.attgenerated = '' THEN COALESCE(pg_get_expr(ad.adbin, ad.adrelid) COLLATE "C", base.fallback) END AS "default",
     a.attgenerated <> '' AS generated, a.attidentity::text AS identity
   FROM pg_attribute a
     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -53,7 +53,8 @@ export interface Ingredients {
 }
 
 /** The distribution of what is computed from all of these at once. */
-export function combined({ level, groups, parts, obstacles }: Ingredients): Distribution {
+export function combined({ level, groups: tied, parts, obstacles }: Ingredients): Distribution {
+  const groups = [...tied, ...parts.flatMap((part) => (part.kind === "split" ? [part.pin] : []))];
   const wholes = parts.filter((part) => part.kind === "whole");
   const each = parts.filter((part) => part.kind === "each");
   const obstacle = obstacles[0] ?? wholes.find(({ pins }) => pins === undefined)?.obstacle ?? wholes[0]?.obstacle;

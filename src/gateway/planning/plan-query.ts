@@ -2,6 +2,7 @@ import { as, type Node } from "../../schema/syntax-tree.js";
 import { analyseQuery, newFacts } from "./analyse-query.js";
 import { deparseChecked } from "./deparse-checked.js";
 import type { Distribution, Obstacle } from "./distribution.js";
+import { type ExistsOnly, existsOnly } from "./exists-only.js";
 import type { Effect } from "./function-effects.js";
 import { insertPlan } from "./plan-insert.js";
 import type { ParsedStatement } from "./parse-statements.js";
@@ -12,13 +13,32 @@ import type { Gather, RoutedPlan, StatementPlan, Where } from "./statement-plan.
 
 /** SELECT, VALUES, INSERT, UPDATE, DELETE, MERGE. */
 export function planQuery(statement: ParsedStatement, planning: PlanningContext): StatementPlan {
-  const facts = newFacts();
-  const context: Context = { catalog: planning.catalog, searchPath: planning.searchPath, facts, analyse: (query, parent, searchPath) => analyseQuery(query, parent, searchPath === undefined ? context : { ...context, searchPath }) };
-  const analysis = analyseQuery(statement.node, undefined, context);
+  const exists = existsOnly(statement.node);
+  const { facts, analysis } = analysed(statement.node, planning);
   const [unknown] = facts.missing;
   if (unknown !== undefined) return { ...refused(unknownRelation(unknown.schema, unknown.name)), unknownRelation: unknown };
-  const plan = routed(analysis, withChanges(analysis.rows, facts), facts);
+  const plan = (exists === undefined ? undefined : existsPlan(exists, planning)) ?? routed(analysis, withChanges(analysis.rows, facts), facts);
   return insertPlan(statement, analysis, facts, plan) ?? plan;
+}
+
+function analysed(query: Node, planning: PlanningContext): { readonly facts: StatementFacts; readonly analysis: QueryAnalysis } {
+  const facts = newFacts();
+  const context: Context = {
+    catalog: planning.catalog,
+    searchPath: planning.searchPath,
+    facts,
+    analyse: (inner, parent, searchPath) => analyseQuery(inner, parent, searchPath === undefined ? context : { ...context, searchPath }),
+  };
+  return { facts, analysis: analyseQuery(query, undefined, context) };
+}
+
+/** There are such rows where one shard has some. */
+function existsPlan({ query, negated }: ExistsOnly, planning: PlanningContext): RoutedPlan | undefined {
+  const { facts, analysis } = analysed(query, planning);
+  const { distribution } = analysis;
+  if (distribution.kind !== "split" || ["drawn", "lock", "unknown"].some((effect) => facts.effects.has(effect as Effect))) return undefined;
+  const where = distribution.pin === undefined ? ({ kind: "every" } as const) : wherePins([distribution.pin]);
+  return "reason" in where ? undefined : plan(where, { kind: "aggregate", columns: [{ function: negated ? "bool_and" : "bool_or", bytewise: false }] }, facts);
 }
 
 /** The plan of a statement that goes as it is. */

@@ -1,6 +1,7 @@
 import { quoteIdentifier } from "../../postgres/identifiers.js";
+import { tokenAt } from "../../postgres/sql-tokens.js";
 import { as, type Fields, type Node } from "../../schema/syntax-tree.js";
-import { deparseChecked, typeTextChecked } from "./deparse-checked.js";
+import { isTextOf, typeTextChecked } from "./deparse-checked.js";
 import { nameOf } from "./inspect-expressions.js";
 import { keepsKeys } from "./key-constant.js";
 import type { ParsedStatement } from "./parse-statements.js";
@@ -82,12 +83,27 @@ export function planNotify({ conditionname: channel = "" }: Fields<"NotifyStmt">
   return { kind: "session", action: "notify", channel };
 }
 
-/** PREPARE: the statement behind AS, printed anew. */
+/** PREPARE: the statement is the text behind AS. */
 export function planPrepare({ name = "", argtypes = [], query }: Fields<"PrepareStmt">, { text }: ParsedStatement): SessionPlan | RefusedPlan {
-  const statement = query === undefined ? undefined : deparseChecked(query);
+  const behind = textBehindAs(text);
+  const statement = query !== undefined && isTextOf(behind, query) ? behind : undefined;
   const types = argtypes.map(typeTextChecked);
   if (statement === undefined || types.includes(undefined)) return refused({ reason: `The statement to prepare cannot be told from the text: ${text.slice(0, 60)}`, remedy: "Prepare it through the driver (extended protocol)." });
   return { kind: "session", action: "prepare", name, statement, types: types as string[] };
+}
+
+function textBehindAs(text: string): string {
+  let depth = 0;
+  for (let at = 0; at < text.length; ) {
+    const { token, end, kind } = tokenAt(text, at);
+    if (kind === "token") {
+      if (token === "(") depth++;
+      else if (token === ")") depth--;
+      else if (depth === 0 && token.toUpperCase() === "AS") return text.slice(end).trim();
+    }
+    at = end;
+  }
+  return "";
 }
 
 export function planExecute({ name = "", params = [] }: Fields<"ExecuteStmt">): SessionPlan {

@@ -1,5 +1,6 @@
 import { fixedShardOf } from "./analyse-relation.js";
 import type { Distribution, Obstacle } from "./distribution.js";
+import { distinctSets, sameSet } from "./key-sets.js";
 import type { StatementFacts } from "./query-analysis.js";
 import type { KeySet, RefusedPlan, Where } from "./statement-plan.js";
 
@@ -17,17 +18,6 @@ export function wherePins(pins: readonly KeySet[]): Where | Obstacle {
   const [shard] = shards;
   if (keys.length === 0 && shard !== undefined) return { kind: "fixed", shard };
   return { kind: "keys", sets: distinctSets(pins) };
-}
-
-/** Sets that say the same are one. */
-function distinctSets(pins: readonly KeySet[]): readonly KeySet[] {
-  return pins.filter((pin, index) => pins.findIndex((other) => sameSet(pin, other)) === index);
-}
-
-export function sameSet(left: KeySet | undefined, right: KeySet | undefined): boolean {
-  if (left === right) return true;
-  if (left === undefined || right === undefined) return false;
-  return left.shardOf === right.shardOf && left.stored === right.stored && left.maxLength === right.maxLength && JSON.stringify(left.values) === JSON.stringify(right.values);
 }
 
 /** The rows of a statement together with the changes in its WITH, which happen whether they are read or not. */
