@@ -51,11 +51,14 @@ function collect(condition: Node | undefined, level: Level, facts: Facts): void 
   if (comparison === undefined || !isEquals(comparison.name)) return;
   switch (comparison.kind) {
     case "AEXPR_OP":
-      return equalParts(comparison.lexpr, comparison.rexpr, level, facts);
+      equalParts(comparison.lexpr, comparison.rexpr, level, facts);
+      return;
     case "AEXPR_NOT_DISTINCT":
-      return notDistinct(comparison, level, facts);
+      notDistinct(comparison, level, facts);
+      return;
     case "AEXPR_IN":
-      return inList(comparison.lexpr, as(comparison.rexpr, "List")?.items ?? [], level, facts);
+      inList(comparison.lexpr, as(comparison.rexpr, "List")?.items ?? [], level, facts);
+      return;
     case "AEXPR_OP_ANY": {
       const column = plainColumn(comparison.lexpr, level);
       const values = column?.family === undefined ? undefined : arrayConstant(comparison.rexpr, column.family);

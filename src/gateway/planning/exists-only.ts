@@ -1,4 +1,4 @@
-import { as, type Node } from "../../schema/syntax-tree.js";
+import { as, type Fields, type Node } from "../../schema/syntax-tree.js";
 import { countOf } from "./row-count.js";
 
 export interface ExistsOnly {
@@ -18,7 +18,12 @@ export function existsOnly(node: Node): ExistsOnly | undefined {
   const query = as(link?.subselect, "SelectStmt");
   if (!plain || link?.subLinkType !== "EXISTS_SUBLINK" || query === undefined) return undefined;
   const limit = countOf(query.limitCount);
-  const { limitCount: _, ...unlimited } = query;
   const enough = limit !== undefined && !("reason" in limit) && limit.kind === "constant" && limit.value >= 1;
-  return { query: { SelectStmt: enough ? unlimited : query }, negated: not !== undefined };
+  return { query: { SelectStmt: enough ? withoutLimit(query) : query }, negated: not !== undefined };
+}
+
+function withoutLimit(select: Fields<"SelectStmt">): Fields<"SelectStmt"> {
+  const copy = { ...select };
+  delete copy.limitCount;
+  return copy;
 }

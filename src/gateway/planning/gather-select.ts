@@ -4,7 +4,7 @@ import type { Obstacle } from "./distribution.js";
 import { nameOf } from "./inspect-expressions.js";
 import { expressionsOf } from "./output-columns.js";
 import type { Gathering } from "./query-analysis.js";
-import { countOf, pushedDown } from "./row-count.js";
+import { countOf, offsetOfNothing, pushedDown } from "./row-count.js";
 import type { Level } from "./scope.js";
 import type { ScopeColumn } from "./scope-column.js";
 import { isKey } from "./settle-level.js";
@@ -38,7 +38,9 @@ export function cutRows(select: Select): { readonly counts: { readonly limit?: C
   if (offset === undefined) return { counts, select: undefined };
   const { limitCount, limitOffset, ...others } = select;
   const both = limitCount === undefined || limitOffset === undefined ? undefined : pushedDown(limitCount, limitOffset);
-  return { counts, select: both === undefined ? { ...others, limitOption: "LIMIT_OPTION_DEFAULT" } : { ...others, limitCount: both } };
+  const skipped = limitOffset === undefined ? undefined : offsetOfNothing(limitOffset);
+  const kept = { ...(both === undefined ? {} : { limitCount: both }), ...(skipped === undefined ? {} : { limitOffset: skipped }) };
+  return { counts, select: { ...others, ...kept, limitOption: both === undefined && skipped === undefined ? "LIMIT_OPTION_DEFAULT" : "LIMIT_OPTION_COUNT" } };
 }
 
 /** A SELECT whose answer is one row: each of its columns an aggregate that can be put together from each shard's. */

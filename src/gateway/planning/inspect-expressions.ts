@@ -31,8 +31,11 @@ export function inspectExpressions(nodes: readonly unknown[], level: Level, cont
   const windows: Fields<"WindowDef">[] = [];
   let otherAggregates = false;
   let outerAggregate = false;
-  const operator = (name: readonly Node[] | undefined): undefined => {
+  const operator = (name: readonly Node[] | undefined): void => {
     if (context.catalog.userOperators.has(nameOf(name).at(-1) ?? "")) effects.add("unknown");
+  };
+  const otherAggregate = (): undefined => {
+    otherAggregates = true;
     return undefined;
   };
   walkTree(nodes, {
@@ -57,9 +60,9 @@ export function inspectExpressions(nodes: readonly unknown[], level: Level, cont
       }
       return undefined;
     },
-    JsonArrayAgg: () => ((otherAggregates = true), undefined),
-    JsonObjectAgg: () => ((otherAggregates = true), undefined),
-    GroupingFunc: () => ((otherAggregates = true), undefined),
+    JsonArrayAgg: otherAggregate,
+    JsonObjectAgg: otherAggregate,
+    GroupingFunc: otherAggregate,
     SQLValueFunction: ({ op }) => {
       if (op !== undefined && /DATE|TIME/.test(op)) effects.add("time");
       else if (op === "SVFOP_CURRENT_CATALOG") effects.add("server");
@@ -81,8 +84,14 @@ export function inspectExpressions(nodes: readonly unknown[], level: Level, cont
       if (TIME_WORDS.test(sval?.sval ?? "")) context.facts.timeWords = true;
       return undefined;
     },
-    A_Expr: ({ name }) => operator(name),
-    SortBy: ({ useOp }) => operator(useOp),
+    A_Expr: ({ name }) => {
+      operator(name);
+      return undefined;
+    },
+    SortBy: ({ useOp }) => {
+      operator(useOp);
+      return undefined;
+    },
   });
   function addCall(name: string | undefined): void {
     if (name !== undefined && context.catalog.functions.has(name)) effects.add(effectOf(context.catalog, [name], 1));

@@ -44,7 +44,8 @@ export function bytesOfInteger(value: bigint): Buffer | undefined {
 
 /** A text key as a `varchar(n)` stores it: blanks beyond n characters are cut off (varchar_input, utils/adt/varchar.c). */
 export function storedText(bytes: Buffer, maxLength: number): Buffer {
-  const characters = [...bytes.toString("utf8")];
+  // PostgreSQL counts code points.
+  const characters = Array.from(bytes.toString("utf8"));
   if (characters.length <= maxLength || characters.slice(maxLength).some((character) => character !== " ")) return bytes;
   return Buffer.from(characters.slice(0, maxLength).join(""), "utf8");
 }

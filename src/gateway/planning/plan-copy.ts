@@ -4,7 +4,7 @@ import { changeObstacle } from "./analyse-change.js";
 import { newFacts } from "./analyse-query.js";
 import type { Obstacle } from "./distribution.js";
 import type { ParsedStatement } from "./parse-statements.js";
-import { planQuery } from "./plan-query.js";
+import { onOneShard, planQuery } from "./plan-query.js";
 import type { PlanningContext } from "./planning-context.js";
 import type { Context } from "./query-analysis.js";
 import { refused } from "./route-distribution.js";
@@ -37,8 +37,7 @@ function copyOut(copy: Copy, options: CopyOptions, statement: ParsedStatement, p
     plain ? { reason: "COPY TO of several shards in binary, or with a header, would have each shard's beginning and end in the middle.", remedy: "Use text or csv without HEADER." }
     : gather.kind === "one-shard-only" ? gather
     : { reason: "COPY TO of several shards is their lines one after another: no order, limit or aggregate of all of them.", remedy: "Leave ORDER BY and LIMIT out, use SELECT, or restrict it to one sharding key." };
-  const { textForSeveral: _, ...rest } = plan;
-  return plan.where.kind === "keys" ? { ...rest, gather: { kind: "one-shard-only", reason: obstacle.reason, remedy: obstacle.remedy } } : refused(obstacle);
+  return plan.where.kind === "keys" ? onOneShard(plan, obstacle) : refused(obstacle);
 }
 
 function copyIn(copy: Copy, options: CopyOptions, planning: PlanningContext): CopyInPlan | RefusedPlan {

@@ -7,7 +7,7 @@ import type { ParsedStatement } from "./parse-statements.js";
 import { parseStatements } from "./parse-statements.js";
 import type { QueryAnalysis, StatementFacts } from "./query-analysis.js";
 import type { Relation } from "./sharded-catalog.js";
-import type { InsertEverywherePlan, KeySet, RoutedPlan, SplitInsertPlan, StatementPlan } from "./statement-plan.js";
+import type { InsertEverywherePlan, KeySet, SplitInsertPlan, StatementPlan } from "./statement-plan.js";
 import { valueRows } from "./value-rows.js";
 
 type Insert = Fields<"InsertStmt">;
@@ -29,7 +29,7 @@ export function insertPlan(statement: ParsedStatement, analysis: QueryAnalysis, 
 function splitInsert(statement: ParsedStatement, insert: Insert, { rowKeys }: InsertAnalysis, plan: StatementPlan): SplitInsertPlan | undefined {
   const keys = rowKeys?.flatMap((key) => (key.kind === "key" ? [key.set] : []));
   if (rowKeys === undefined || keys === undefined || keys.length !== rowKeys.length || keys.length < 2) return undefined;
-  if (plan.kind === "routed" && (plan as RoutedPlan).gather.kind !== "one-shard-only") return undefined;
+  if (plan.kind === "routed" && plan.gather.kind !== "one-shard-only") return undefined;
   const textOf = splitText(statement, insert);
   return textOf === undefined ? undefined : { kind: "split-insert", rows: keys.map((key): { readonly key: KeySet } => ({ key })), textOf, returning: (insert.returningClause?.exprs ?? []).length > 0 };
 }

@@ -1,4 +1,4 @@
-import { as, type Node } from "../../schema/syntax-tree.js";
+import type { Node } from "../../schema/syntax-tree.js";
 import { analyseQuery, newFacts } from "./analyse-query.js";
 import { deparseChecked } from "./deparse-checked.js";
 import type { Distribution, Obstacle } from "./distribution.js";
@@ -86,6 +86,11 @@ export function plan(where: Where, gather: Gather, facts: StatementFacts): Route
   return { kind: "routed", where, gather, writes, definesSchema: false, alone: false, everywhere: facts.everywhere };
 }
 
+/** The same plan, refused where it is not for one shard alone. */
+export function onOneShard({ kind, where, writes, definesSchema, alone, everywhere }: RoutedPlan, obstacle: Obstacle): RoutedPlan {
+  return { kind, where, gather: { kind: "one-shard-only", reason: obstacle.reason, remedy: obstacle.remedy }, writes, definesSchema, alone, everywhere };
+}
+
 /** What makes the shards' copies of an omnisharded table differ. */
 const DIFFERING: readonly Effect[] = ["time", "random", "sequence", "server", "lock", "unknown"];
 
@@ -129,5 +134,7 @@ const UNPRINTABLE: Obstacle = {
 
 /** Whether a statement is one of those that `planQuery` plans. */
 export function isQuery(node: Node): boolean {
-  return (["SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"] as const).some((type) => as(node, type) !== undefined);
+  return QUERIES.has(Object.keys(node)[0] ?? "");
 }
+
+const QUERIES = new Set(["SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"]);

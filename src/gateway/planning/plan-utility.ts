@@ -2,7 +2,7 @@ import type { TableName } from "../../postgres/identifiers.js";
 import { as, type Fields, type Node } from "../../schema/syntax-tree.js";
 import type { ParsedStatement } from "./parse-statements.js";
 import { everywhere } from "./plan-definition.js";
-import { isQuery, planQuery, unknownRelation } from "./plan-query.js";
+import { isQuery, onOneShard, planQuery, unknownRelation } from "./plan-query.js";
 import type { PlanningContext } from "./planning-context.js";
 import { refused } from "./route-distribution.js";
 import { findRelation, type Relation } from "./sharded-catalog.js";
@@ -81,9 +81,8 @@ function planDeclare(declare: Fields<"DeclareCursorStmt">, statement: ParsedStat
   const query = declare.query === undefined ? undefined : planQuery({ ...statement, node: declare.query }, planning);
   if (query?.kind !== "routed") return query ?? refused(SEVERAL);
   if (query.where.kind === "every") return refused(SEVERAL);
-  const { textForSeveral: _, ...plan } = query;
   const declares = { cursor: declare.portalname ?? "", hold: ((declare.options ?? 0) & HOLD) !== 0 };
-  return query.where.kind === "keys" ? { ...plan, declares, gather: { kind: "one-shard-only", ...SEVERAL } } : { ...plan, declares };
+  return query.where.kind === "keys" ? { ...onOneShard(query, SEVERAL), declares } : { ...query, declares };
 }
 
 const SEVERAL = {

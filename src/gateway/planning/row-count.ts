@@ -22,7 +22,12 @@ export function countOf(node: Node | undefined): Count | Obstacle | undefined {
 
 const NOT_PLAIN: Obstacle = { reason: "LIMIT or OFFSET over several shards is neither a number nor a parameter.", remedy: "Compute it in the application, or restrict the statement to one sharding key." };
 
-/** What each shard is asked for, so that the first rows of all of them together can be found among theirs. */
+/** An OFFSET that skips nothing, and yet mentions the parameter: it keeps its type, and is still an error where it is negative. */
+export function offsetOfNothing(offset: Node): Node | undefined {
+  return countOf(offset) === undefined || as(offset, "A_Const") !== undefined ? undefined : replaced("SELECT LEAST(($1)::bigint, 0)", [offset]);
+}
+
+/** What each shard is asked for, so that the first rows of all of them together can be found among theirs; undefined is all. */
 export function pushedDown(limit: Node, offset: Node): Node | undefined {
   const [most, skipped] = [countOf(limit), countOf(offset)];
   if (most === undefined || skipped === undefined || "reason" in most || "reason" in skipped) return undefined;
@@ -33,8 +38,8 @@ export function pushedDown(limit: Node, offset: Node): Node | undefined {
   return replaced(SUM, [limit, offset]);
 }
 
-/** Not beyond int8, where the sum would be an error. LEAST passes over NULL: then there is no limit. */
-const SUM = "SELECT LEAST(($1)::bigint::numeric + COALESCE(($2)::bigint, 0)::numeric, 9223372036854775807)::bigint";
+/** Not beyond int8, where the sum would be an error. LEAST passes over NULL: then there is no limit. A negative limit stays an error. */
+const SUM = "SELECT CASE WHEN ($1)::bigint < 0 THEN ($1)::bigint ELSE LEAST(($1)::bigint::numeric + COALESCE(($2)::bigint, 0)::numeric, 9223372036854775807)::bigint END";
 
 /** The expression of a template, with nodes in place of its parameters. */
 function replaced(template: string, nodes: readonly Node[]): Node | undefined {

@@ -15,7 +15,7 @@ export interface BoundParameter {
 export type FoundShards =
   /** Sorted, one at least: where no row can be meant, any shard says so. */
   | { readonly kind: "shards"; readonly shards: readonly number[] }
-  /** The sets have no shard in common: only several shards together could answer. */
+  /** The sets are not all of one shard: only several shards together could answer. */
   | { readonly kind: "apart" }
   /** A key has no shard, or its value cannot be told. */
   | { readonly kind: "unroutable"; readonly reason: string; readonly remedy: string };
@@ -25,15 +25,16 @@ export type FoundShards =
  * @param parameters the first is `$1`
  */
 export function shardsOf(where: Extract<Where, { kind: "keys" }>, parameters: readonly BoundParameter[]): FoundShards {
-  let common: ReadonlySet<number> | undefined;
+  const all = new Set<number>();
   for (const set of where.sets) {
     const found = shardsOfSet(set, parameters);
     if (!(found instanceof Set)) return found;
     // Keys that no row has: nothing is asked of any shard.
-    if (found.size > 0) common = common === undefined ? found : intersection(common, found);
+    for (const shard of found) all.add(shard);
   }
-  if (common === undefined) return { kind: "shards", shards: [0] };
-  return common.size === 0 ? { kind: "apart" } : { kind: "shards", shards: [...common].sort((a, b) => a - b) };
+  // Each set is of rows of its own: together they are only on a shard that is that of all of them.
+  if (where.sets.length > 1 && all.size > 1) return { kind: "apart" };
+  return { kind: "shards", shards: all.size === 0 ? [0] : [...all].sort((a, b) => a - b) };
 }
 
 /** The shards of one set of keys; empty where no row has one of them. */
@@ -112,8 +113,4 @@ function unreadable(number: number, what: string): Unroutable {
     reason: `Parameter $${number} decides the shard, and cannot be read as a ${what}.`,
     remedy: "Bind it with the sharding key's own type, as text or binary.",
   };
-}
-
-function intersection(left: ReadonlySet<number>, right: ReadonlySet<number>): Set<number> {
-  return new Set([...left].filter((shard) => right.has(shard)));
 }

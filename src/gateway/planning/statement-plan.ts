@@ -26,7 +26,7 @@ export interface RoutedPlan {
    * on the others once that has answered, and commit the first shard last.
    */
   readonly everywhere: readonly TableName[];
-  /** Sent instead of the text where it goes to several shards (LIMIT and OFFSET pushed down, hidden sort columns); parameters keep their numbers. */
+  /** Sent instead of the text where it goes to several shards (LIMIT and OFFSET pushed down, hidden sort columns); it mentions the same parameters. */
   readonly textForSeveral?: string;
   /** DECLARE: the cursor lives on the shard that the statement went to; `hold` beyond the transaction. */
   readonly declares?: { readonly cursor: string; readonly hold: boolean };
@@ -43,8 +43,8 @@ export type Where =
   /** The shard on which the session declared the cursor: FETCH, MOVE, CLOSE, WHERE CURRENT OF. */
   | { readonly kind: "cursor"; readonly name: string }
   /**
-   * By sharding keys. Each set holds the values of which a row's key is one; all sets are true of the statement at once.
-   * With one set the statement goes to all of its shards; several have to meet in one shard, or the statement is refused.
+   * By sharding keys. Each set holds the values that the keys of some of the statement's rows can have. With one set it
+   * goes to all of that set's shards; with several all of them have to be of one and the same shard, or it is refused.
    */
   | { readonly kind: "keys"; readonly sets: readonly KeySet[] };
 
@@ -89,7 +89,7 @@ export interface Aggregate {
   readonly bytewise: boolean;
 }
 
-/** LIMIT or OFFSET. As a parameter, NULL is no limit, and a negative one is an error (2201W, 2201X). */
+/** LIMIT or OFFSET. As a parameter, NULL is no limit; of a negative one the shards say the error. */
 export type Count = { readonly kind: "constant"; readonly value: number } | { readonly kind: "parameter"; readonly number: number };
 
 export interface SortKey {
