@@ -49,8 +49,10 @@ export function settleLevel(source: LevelSource, level: Level, context: Context)
   }
 
   const settled = settle(tree, equalities);
+  // A row that every shard has would be taken on each shard on which the subquery has its like.
+  if (settled.groups.length === 0) parts.push(...linked.map(({ pin }) => wholeOf({ kind: "split", pin }, ELSEWHERE)));
   const groups: Group[] = [];
-  for (const group of tied([...settled.groups, ...linked], equalities)) {
+  for (const group of tied(settled.groups.length === 0 ? [] : [...settled.groups, ...linked], equalities)) {
     const followed = followedLevel(group, level, equalities);
     if (followed === undefined) groups.push(group);
     else parts.push({ kind: "follows", levels: new Set([followed]) });
