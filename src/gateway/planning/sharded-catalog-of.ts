@@ -121,7 +121,8 @@ function placementOf(table: RoutedTable, rules: ShardingRules, shards: number, p
 /** Rules that send equal values to the same shard share their router, so that they can be known by it. */
 function keyRoute(rule: ShardedTable, shards: number, placed: Map<string, KeyRoute>): KeyRoute {
   const text = JSON.stringify([rule.dataType, rule.hasher, rule.mapping], (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
-  const route = placed.get(text) ?? { kind: "key", column: rule.column, dataType: rule.dataType, shardOf: keyRouter(rule, shards), rule: text };
+  const drawable = rule.dataType === "bigint" && rule.hasher === "postgres" && rule.mapping.length === 0;
+  const route = placed.get(text) ?? { kind: "key", column: rule.column, dataType: rule.dataType, shardOf: keyRouter(rule, shards), rule: text, drawable };
   placed.set(text, route);
   return route;
 }

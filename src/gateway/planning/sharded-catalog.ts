@@ -20,6 +20,8 @@ export interface ShardedCatalog {
 export type KeyRoute = Extract<TableRoute, { kind: "key" }> & {
   /** Equal for rules that send equal values to the same shard. */
   readonly rule: string;
+  /** A shard can draw keys of its own from a sequence: integers by PostgreSQL's own hash. */
+  readonly drawable: boolean;
 };
 
 /** Where the rows of a relation are; `rule` as in `KeyRoute`. */

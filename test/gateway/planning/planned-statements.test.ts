@@ -43,3 +43,13 @@ test.each(PLANNED)("$about", ({ statements }) => {
   });
   expect(found).toEqual(statements.map((statement) => [...statement]));
 });
+
+test("what is nested deeply is planned or refused, never an error of its own", () => {
+  for (const depth of [100, 1000, 3000, 8000]) {
+    for (const text of [`SELECT ${"- ".repeat(depth)}1`, `SELECT ${"id +".repeat(depth)} 1 FROM users`, `SELECT ${"(SELECT ".repeat(depth / 20)}1${")".repeat(depth / 20)}`, `SELECT 1 FROM users WHERE ${"NOT (".repeat(depth)}true${")".repeat(depth)}`]) {
+      const planned = planner.plan(text, ["public"]);
+      if ("failure" in planned) expect(planned.failure.sqlState).toBe("54001");
+      else expect(["routed", "refused"]).toContain(planned.statements[0]!.plan.kind);
+    }
+  }
+});
