@@ -45,7 +45,7 @@ export function changed(target: Item, distribution: Distribution, refusal: Obsta
   context.facts.everywhere.push({ schema: relation.schema, name: relation.name });
   if (distribution.kind === "same") return distribution;
   return never({
-    reason: `It changes the omnisharded table ${displayName(relation)} by something that is not the same on every shard: ${distribution.kind === "whole" ? distribution.obstacle.reason : "rows of a sharded table, a LIMIT without a full order, a function such as random()."}`,
+    reason: `It changes the omnisharded table ${displayName(relation)} by something that is not the same on every shard: ${distribution.kind === "whole" ? distribution.obstacle.reason : "rows of a sharded table, a LIMIT without a full order, a sequence, a function such as random()."}`,
     remedy: "Read the values first, and give them to the statement as parameters.",
   });
 }

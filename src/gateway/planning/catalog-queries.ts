@@ -16,6 +16,8 @@ export interface RelationRow {
   readonly parents: readonly number[];
   readonly definition: string | null;
   readonly rewritten: boolean;
+  /** Of a sequence: the tables that it belongs to or whose defaults name it. */
+  readonly users: readonly number[];
 }
 
 export const RELATIONS_SQL = `
@@ -23,7 +25,11 @@ export const RELATIONS_SQL = `
     COALESCE(pg_partition_root(c.oid), c.oid)::oid::int8::float8 AS root,
     ARRAY(SELECT i.inhparent::int8::float8 FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition,
-    EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS rewritten
+    EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS rewritten,
+    CASE WHEN c.relkind = 'S' THEN ARRAY(
+      SELECT d.refobjid::int8::float8 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+      UNION SELECT ad.adrelid::int8::float8 FROM pg_depend d JOIN pg_attrdef ad ON ad.oid = d.objid
+        WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid) ELSE '{}' END AS users
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND ${USER_SCHEMAS}`;
 

@@ -6,13 +6,14 @@ import { findFunctions, type FunctionFacts, type ShardedCatalog } from "./sharde
  * - `none`: its arguments and the session's settings, which are the same on every shard.
  * - `time`: the clock: shards differ by moments. Harmless in what is read, not in what is stored on every shard.
  * - `random`: nothing: each call has its own value.
- * - `sequence`: a sequence; each shard has its own.
+ * - `number`: a sequence of which each shard draws numbers of its own, all of them different.
+ * - `sequence`: a sequence; the shards' numbers may be the same.
  * - `drawn`: what the session drew from a sequence before (currval, lastval).
  * - `lock`: advisory locks, which exclude each other on one server only.
  * - `server`: the server, its files, its catalogs.
  * - `unknown`: whatever it reads: rows of any table perhaps.
  */
-export type Effect = "none" | "time" | "random" | "sequence" | "drawn" | "lock" | "server" | "unknown";
+export type Effect = "none" | "time" | "random" | "number" | "sequence" | "drawn" | "lock" | "server" | "unknown";
 
 /** Of pg_catalog; STABLE because they read the clock (utils/adt/timestamp.c, date.c). */
 const TIME = new Set(["now", "transaction_timestamp", "statement_timestamp", "age"]);
@@ -42,7 +43,7 @@ export function effectOf(catalog: Pick<ShardedCatalog, "functions">, name: reado
   return candidates.map((candidate) => effectOfCandidate(candidate, own, args)).reduce(worse);
 }
 
-const ORDER: readonly Effect[] = ["none", "time", "random", "sequence", "server", "lock", "drawn", "unknown"];
+const ORDER: readonly Effect[] = ["none", "time", "random", "number", "sequence", "server", "lock", "drawn", "unknown"];
 
 function worse(left: Effect, right: Effect): Effect {
   return ORDER.indexOf(left) >= ORDER.indexOf(right) ? left : right;

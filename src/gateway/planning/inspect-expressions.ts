@@ -3,6 +3,8 @@ import type { Distribution, Obstacle } from "./distribution.js";
 import { type Effect, effectOf, isAggregate } from "./function-effects.js";
 import type { Context } from "./query-analysis.js";
 import type { Level } from "./scope.js";
+import { searchPathOf } from "./search-path.js";
+import { findRelation } from "./sharded-catalog.js";
 import { walkTree } from "./walk-tree.js";
 
 /** What the expressions of one level have in them, subqueries' insides excepted. */
@@ -52,7 +54,7 @@ export function inspectExpressions(nodes: readonly unknown[], level: Level, cont
     FuncCall: (call) => {
       const name = nameOf(call.funcname);
       const args = (call.args ?? []).length + (call.agg_within_group === true ? (call.agg_order ?? []).length : 0);
-      effects.add(effectOf(context.catalog, name, args));
+      effects.add(drawnNumber(call, context) ?? effectOf(context.catalog, name, args));
       if (call.over !== undefined) windows.push(call.over);
       else if (isAggregate(context.catalog, name, args)) {
         if (isOfOuterLevel(call, level)) outerAggregate = true;
@@ -108,9 +110,22 @@ export function partsOfEffects(effects: ReadonlySet<Effect>, split: boolean): { 
   const parts: Distribution[] = [];
   const obstacles: Obstacle[] = [];
   if (effects.has("random") && !split) parts.push({ kind: "each", first: false });
+  if (effects.has("number") && !split) parts.push({ kind: "each", first: true });
   if (effects.has("sequence") || effects.has("server") || effects.has("lock")) parts.push({ kind: "each", first: true });
   if (effects.has("unknown")) obstacles.push(UNKNOWN_FUNCTION);
   return { parts, obstacles };
+}
+
+/** nextval of a sequence that is named as a constant, and of which each shard has numbers of its own. */
+function drawnNumber(call: Fields<"FuncCall">, context: Context): Effect | undefined {
+  const name = nameOf(call.funcname);
+  if (name.at(-1) !== "nextval" || (name.length > 1 && name[0] !== "pg_catalog") || call.args?.length !== 1) return undefined;
+  const cast = as(call.args[0], "TypeCast");
+  const text = as(cast === undefined ? call.args[0] : cast.arg, "A_Const")?.sval?.sval;
+  const parts = text === undefined ? [] : searchPathOf(text.replaceAll(".", ","), "$user");
+  if (parts.length === 0 || parts.length > 2) return undefined;
+  const found = findRelation(context.catalog, parts.length === 2 ? parts[0]! : "", parts.at(-1)!, context.searchPath);
+  return found.kind === "relation" && found.relation.kind === "sequence" && !found.relation.drawnOnce ? "number" : undefined;
 }
 
 export const UNKNOWN_FUNCTION: Obstacle = {

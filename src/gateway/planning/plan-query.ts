@@ -92,13 +92,13 @@ export function onOneShard({ kind, where, writes, definesSchema, alone, everywhe
 }
 
 /** What makes the shards' copies of an omnisharded table differ. */
-const DIFFERING: readonly Effect[] = ["time", "random", "sequence", "server", "lock", "unknown"];
+const DIFFERING: readonly Effect[] = ["time", "random", "number", "sequence", "server", "lock", "unknown"];
 
 export function differences(facts: StatementFacts): Obstacle | undefined {
   if (facts.timeWords) return differs("'now' and the like");
   if (facts.ownDefaults) return differs("a default (a sequence, now())");
   const effect = DIFFERING.find((candidate) => facts.effects.has(candidate));
-  return effect === undefined ? undefined : differs({ time: "the clock (now())", random: "a random value", sequence: "a sequence" }[effect as string] ?? "a function about the server, or one that is not known");
+  return effect === undefined ? undefined : differs({ time: "the clock (now())", random: "a random value", number: "a sequence", sequence: "a sequence" }[effect as string] ?? "a function about the server, or one that is not known");
 }
 
 function differs(what: string): Obstacle {

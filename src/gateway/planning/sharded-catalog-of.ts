@@ -31,13 +31,15 @@ export function shardedCatalog(rows: CatalogRows, rules: ShardingRules, shards: 
   };
   const [columns, uniqueKeys, triggers] = [byRelation(rows.columns), byRelation(rows.uniqueKeys), byRelation(allTriggers(rows))];
   const names = new Map(rows.relations.map((row) => [row.oid, row]));
-  const relations = rows.relations.map((row): Relation & { readonly oid: number; readonly parents: readonly number[] } => {
+  const relations = rows.relations.map((row): Heir => {
     const own = (columns.get(row.oid) ?? []).map((column) => columnOf(column, partial));
     const root = names.get(row.root) ?? row;
     const place = row.kind === "r" || row.kind === "p" ? placementOf({ schema: root.schema, name: root.name, columns: own }, rules, shards, placed) : undefined;
     return {
       oid: row.oid,
       parents: row.parents,
+      users: row.users,
+      drawnOnce: false,
       schema: row.schema,
       name: row.name,
       kind: KINDS[row.kind] ?? "foreign",
@@ -53,7 +55,7 @@ export function shardedCatalog(rows: CatalogRows, rules: ShardingRules, shards: 
   });
   return {
     shards,
-    relations: bySchema(withHeirs(relations)),
+    relations: bySchema(withDraws(withHeirs(relations))),
     systemRelations: new Set(rows.systemRelations),
     functions,
     userOperators: new Set(rows.operators),
@@ -66,10 +68,19 @@ const KINDS: Readonly<Record<string, Relation["kind"]>> = { r: "table", p: "tabl
 /** catalog/pg_trigger.h */
 const TRIGGER_KINDS = [[4, "insert"], [8, "delete"], [16, "update"], [32, "truncate"]] as const;
 
-type Heir = Relation & { readonly oid: number; readonly parents: readonly number[] };
+type Heir = Relation & { readonly oid: number; readonly parents: readonly number[]; readonly users: readonly number[] };
+
+/** As schema/plan-sequences.ts has it: every other sequence is interleaved, also one that no table uses. */
+function withDraws(relations: readonly Heir[]): readonly Relation[] {
+  const known = new Map(relations.map((relation) => [relation.oid, relation]));
+  return relations.map((relation) => {
+    const users = relation.users.flatMap((user) => known.get(user) ?? []);
+    return users.length > 0 && users.every(({ placement }) => placement.kind === "omnisharded") ? { ...relation, drawnOnce: true } : relation;
+  });
+}
 
 /** A table whose heirs' rows are placed otherwise cannot be read as one: its rows are not where its rule says. */
-function withHeirs(relations: readonly Heir[]): readonly Relation[] {
+function withHeirs(relations: readonly Heir[]): readonly Heir[] {
   const known = new Map(relations.map((relation) => [relation.oid, relation]));
   const unlike = new Map<number, Heir>();
   for (const heir of relations) {

@@ -43,6 +43,8 @@ export interface Relation extends TableName {
   readonly uniqueKeys: readonly UniqueKey[];
   /** Kinds of statements that fire a trigger whose function is not declared IMMUTABLE: what it does is unknown. */
   readonly triggers: ReadonlySet<"insert" | "update" | "delete" | "truncate">;
+  /** A sequence that only omnisharded tables use: the shards' numbers are not told apart, so that one shard has to draw all. */
+  readonly drawnOnce: boolean;
   /** It has rules (CREATE RULE) that rewrite changes of it. */
   readonly rewritten: boolean;
 }

@@ -69,9 +69,9 @@ test.each([["bigint", integerText], ["uuid", uuidText], ["varchar", textText]] a
     const route = keyRouter({ dataType, hasher: "postgres", mapping: [] }, SHARDS);
     texts.forEach((text, index) => {
       const found = keyBytesOfText(dataType, text);
-      const known = expected[index]!;
+      const known = expected[index];
       // What the server refuses need not be refused here: it will say so itself.
-      if (known === null) return;
+      if (known === undefined || known === null) return;
       expect(found, JSON.stringify(text)).toEqual(known);
       for (const parameter of parametersOf(dataType, text, known)) {
         const shards = shardsOf({ kind: "keys", sets: [{ shardOf: route, dataType, values: [{ kind: "parameter", number: 1 }], stored: false }] }, [parameter]);

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { shardOfKey, shardsOf, type BoundParameter } from "../../../src/gateway/planning/shards-of.js";
+import { type BoundParameter, shardsOf } from "../../../src/gateway/planning/shards-of.js";
 import type { Aggregate, Count, Gather, RoutedPlan, SortKey, StatementPlan } from "../../../src/gateway/planning/statement-plan.js";
 
 export type Row = (string | null)[];
@@ -107,7 +107,7 @@ function countOf(count: Count | undefined, values: readonly (string | null)[]): 
 function compareRows(a: Row, b: Row, keys: readonly SortKey[], types: readonly number[]): number {
   for (const { column, descending, nullsFirst } of keys) {
     const place = column < 0 ? types.length + column : column;
-    const [x, y] = [a[place]!, b[place]!];
+    const [x, y] = [a[place] ?? null, b[place] ?? null];
     if (x === null || y === null) {
       if (x !== y) return (x === null) === nullsFirst ? -1 : 1;
       continue;
@@ -150,5 +150,3 @@ function withConstants(text: string, values: readonly (string | null)[]): string
     return value === null ? "NULL" : `'${value}'`;
   });
 }
-
-export { shardOfKey };

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { WORLD_TABLES, type WorldTable } from "./differential-world.js";
+import { WORLD_TABLES, WORLD_VIEWS, type WorldTable, type WorldView } from "./differential-world.js";
 
 export interface GeneratedStatement {
   readonly text: string;
@@ -23,6 +23,10 @@ interface Source {
 /** Statements over the tables of the world: mostly such as applications write, all of them valid or nearly so. */
 export const statements: fc.Arbitrary<GeneratedStatement> = fc.gen().map((gen) => new Writer((arbitrary) => gen(() => arbitrary)).statement());
 
+function named({ alias }: Source, column: string): string {
+  return alias === "" ? column : `${alias}.${column}`;
+}
+
 class Writer {
   readonly values: (string | null)[] = [];
   #aliases = 0;
@@ -30,7 +34,7 @@ class Writer {
   constructor(readonly draw: Draw) {}
 
   statement(): GeneratedStatement {
-    const kind = this.pick([["select", 10], ["union", 2], ["with", 2], ["update", 3], ["delete", 3], ["insert", 4], ["omnisharded", 3]] as const);
+    const kind = this.pick([["select", 10], ["union", 2], ["with", 2], ["update", 3], ["delete", 3], ["insert", 4], ["merge", 1], ["omnisharded", 3]] as const);
     switch (kind) {
       case "select":
         return this.#topSelect("");
@@ -44,6 +48,8 @@ class Writer {
         return this.#plain(this.#delete(this.#table(true)));
       case "insert":
         return this.#plain(this.#insert(this.#table(true)));
+      case "merge":
+        return this.#plain(this.#merge());
       case "omnisharded": {
         const table = this.#table(false);
         return this.#plain(this.one([() => this.#update(table), () => this.#delete(table), () => this.#insert(table)])());
@@ -73,11 +79,13 @@ class Writer {
   }
 
   #table(sharded: boolean): WorldTable {
-    return this.one(WORLD_TABLES.filter(({ key }) => (key !== undefined) === sharded));
+    return this.one(WORLD_TABLES.filter(({ key, fixed }) => (key !== undefined || fixed !== undefined) === sharded));
   }
 
-  #anyTable(): WorldTable {
-    return this.one(WORLD_TABLES);
+  #anyTable(): WorldTable | (WorldView & { readonly primaryKey?: undefined }) {
+    // One table in five is on one shard of its own, and has little to be joined with.
+    const tables = this.chance(10) ? WORLD_TABLES : WORLD_TABLES.filter(({ fixed }) => fixed === undefined);
+    return this.chance(15) ? this.one(WORLD_VIEWS) : this.one(tables);
   }
 
   // --- expressions
@@ -93,12 +101,12 @@ class Writer {
     return type === "text" || this.chance(15) ? `'${value}'` : value;
   }
 
-  #source(table: WorldTable): Source {
+  #source(table: WorldView & { readonly primaryKey?: readonly string[] | undefined }): Source {
     return { alias: `t${this.#aliases++}`, columns: table.columns, key: table.key, primaryKey: table.primaryKey };
   }
 
   #column(sources: readonly Source[], type?: "int" | "text"): string {
-    const columns = sources.flatMap((source) => Object.entries(source.columns).flatMap(([name, found]) => (type === undefined || found === type ? [`${source.alias}.${name}`] : [])));
+    const columns = sources.flatMap((source) => Object.entries(source.columns).flatMap(([name, found]) => (type === undefined || found === type ? [named(source, name)] : [])));
     return columns.length === 0 ? (type === "text" ? "'a'" : "1") : this.one(columns);
   }
 
@@ -166,7 +174,7 @@ class Writer {
   }
 
   #subquery(outer: readonly Source[], depth: number, answer: "1" | "max" | { readonly type: "int" | "text" }): string {
-    const { from, sources } = this.#from(outer, depth, 80);
+    const { from, sources } = this.#from(depth, 80);
     const where = this.chance(85) ? ` WHERE ${this.#condition(sources, outer, depth)}` : "";
     if (answer === "1") return `SELECT 1 FROM ${from}${where}`;
     if (answer === "max") return `SELECT ${this.one(["max", "min", "count"])}(${this.#column(sources, "int")}) FROM ${from}${where}`;
@@ -178,14 +186,14 @@ class Writer {
 
   // --- FROM
 
-  #range(outer: readonly Source[], depth: number): { readonly text: string; readonly source: Source } {
+  #range(depth: number): { readonly text: string; readonly source: Source } {
     if (depth <= 0 || this.chance(85)) {
       const table = this.#anyTable();
       const source = this.#source(table);
       return { text: `${table.name} ${source.alias}`, source };
     }
     const alias = `t${this.#aliases++}`;
-    const inner = this.#from([], depth - 1, 85);
+    const inner = this.#from(depth - 1, 85);
     const where = this.chance(60) ? ` WHERE ${this.#condition(inner.sources, [], depth - 1)}` : "";
     const keyed = this.#keyed(inner.sources);
     const key = keyed.length > 0 && this.chance(80) ? this.one(keyed) : undefined;
@@ -195,23 +203,30 @@ class Writer {
     const second = form === "grouped" ? `count(*) AS c` : `${this.#column(inner.sources, "int")} AS c`;
     const tail = form === "grouped" ? ` GROUP BY ${this.one(["1", first])}` : form === "limited" ? ` ORDER BY 1, 2 LIMIT ${this.draw(fc.integer({ min: 0, max: 4 }))}` : "";
     const text = `(SELECT ${form === "distinct" ? "DISTINCT " : ""}${first} AS k, ${second} FROM ${inner.from}${where}${tail}) ${alias}`;
-    void outer;
     return { text, source: { alias, columns: { k: type, c: "int" }, key: key === undefined ? undefined : "k", primaryKey: undefined } };
   }
 
-  #from(outer: readonly Source[], depth: number, single: number): { readonly from: string; readonly sources: readonly Source[] } {
-    const first = this.#range(outer, depth);
+  #from(depth: number, single: number): { readonly from: string; readonly sources: readonly Source[] } {
+    const first = this.#range(depth);
     let text = first.text;
     const sources = [first.source];
+    const merged: { readonly name: string; readonly type: "int" | "text" }[] = [];
     const more = this.chance(single) ? 0 : this.pick([[1, 4], [2, 2], [3, 1]]);
     for (let index = 0; index < more; index++) {
-      const { text: next, source } = this.#lateral(sources, depth) ?? this.#range(outer, depth);
+      const { text: next, source } = this.#lateral(sources, depth) ?? this.#range(depth);
       const join = this.pick([["JOIN", 6], ["LEFT JOIN", 5], ["RIGHT JOIN", 1], ["FULL JOIN", 1], [",", 2], ["CROSS JOIN", 1]] as const);
       const lateral = next.startsWith("LATERAL");
-      if (join === "," || join === "CROSS JOIN") text = join === "," ? `${text} CROSS JOIN ${next}` : `${text} CROSS JOIN ${next}`;
+      const common = Object.keys(source.columns).filter((name) => sources.length === 1 && sources[0]!.columns[name] === source.columns[name]);
+      if (!lateral && join.endsWith(" JOIN") && join !== "CROSS JOIN" && common.length > 0 && this.chance(60)) {
+        const using = common.includes("user_id") && this.chance(80) ? "user_id" : this.one(common);
+        merged.push({ name: using, type: source.columns[using]! });
+        text = this.chance(30) && common.length === 1 ? `${text} NATURAL ${join} ${next}` : `${text} ${join} ${next} USING (${using})`;
+      } else if (join === "," || join === "CROSS JOIN") text = join === "," ? `${text} CROSS JOIN ${next}` : `${text} CROSS JOIN ${next}`;
       else text = `${text} ${lateral && join !== "LEFT JOIN" ? "JOIN" : join} ${next} ON ${this.#joinCondition(sources, source, join === "FULL JOIN" && !lateral)}`;
       sources.push(source);
     }
+    // Named without a table, where only one is left of the name.
+    if (merged.length > 0 && sources.length === 2 && this.chance(60)) sources.push({ alias: "", columns: { [merged[0]!.name]: merged[0]!.type }, key: undefined, primaryKey: [] });
     return { from: text, sources };
   }
 
@@ -236,7 +251,7 @@ class Writer {
   // --- SELECT
 
   #topSelect(prefix: string): GeneratedStatement {
-    const { from, sources } = this.#from([], 2, 45);
+    const { from, sources } = this.#from(2, 45);
     const where = this.chance(75) ? ` WHERE ${this.#condition(sources, [], 2)}` : "";
     const form = this.pick([["columns", 6], ["star", 2], ["aggregate", 4], ["grouped", 4], ["distinct", 2], ["window", 1], ["exists", 1]] as const);
     const done = (text: string, ordered = false, loose = false): GeneratedStatement => ({ text: prefix + text, values: this.values, ordered, loose });
@@ -254,11 +269,17 @@ class Writer {
       return done(`SELECT ${key} AS g, ${this.#aggregate(sources)} AS a FROM ${from}${where} GROUP BY ${this.one([key, "1"])}${having}${order ? ` ORDER BY g${this.one([" DESC", "", " NULLS FIRST"])}` : ""}${limit}`, order);
     }
     if (form === "window") {
-      const partition = this.#column(sources);
-      return done(`SELECT ${this.#column(sources)}, count(*) OVER (PARTITION BY ${partition}) FROM ${from}${where}`);
+      const partition = [this.#column(sources), ...(this.chance(50) ? this.#keyed(sources).map(({ alias, key: column }) => `${alias}.${column!}`) : [])].join(", ");
+      return done(this.chance(50) ? `SELECT ${this.#column(sources)}, count(*) OVER (PARTITION BY ${partition}) FROM ${from}${where}` : `SELECT ${this.#column(sources)}, sum(${this.#column(sources, "int")}) OVER w FROM ${from}${where} WINDOW w AS (PARTITION BY ${partition})`);
     }
     const targets = form === "star" ? "*" : Array.from({ length: this.pick([[1, 2], [2, 3], [3, 1]]) }, () => this.#target(sources)).join(", ");
-    if (form === "distinct") return done(`SELECT DISTINCT ${targets} FROM ${from}${where}`);
+    if (form === "distinct" && this.chance(60)) return done(`SELECT DISTINCT ${targets} FROM ${from}${where}`);
+    if (form === "distinct") {
+      const on = this.#column(sources);
+      const certain = sources.every(({ primaryKey }) => primaryKey !== undefined);
+      const keys = sources.flatMap(({ alias, primaryKey }) => primaryKey?.map((column) => `${alias}.${column}`) ?? []);
+      return certain ? done(`SELECT DISTINCT ON (${on}) ${on}, ${targets} FROM ${from}${where} ORDER BY ${[on, ...keys].join(", ")}`, true) : done(`SELECT DISTINCT ON (${on}) ${on} FROM ${from}${where}`);
+    }
     if (!this.chance(55)) return done(`SELECT ${targets} FROM ${from}${where}`);
     // By the primary keys of all tables at last, so that the order is certain.
     const keys = sources.flatMap(({ alias, primaryKey }) => primaryKey?.map((column) => `${alias}.${column}`) ?? []);
@@ -278,7 +299,7 @@ class Writer {
   }
 
   #target(sources: readonly Source[]): string {
-    return this.pick([[this.#column(sources), 6], [`${this.#column(sources, "int")} + 1 AS e`, 1], [`upper(${this.#column(sources, "text")})`, 1], [`coalesce(${this.#column(sources, "int")}, 0)`, 1]] as const);
+    return this.pick([[this.#column(sources), 6], [`${this.#column(sources, "int")} + 1 AS e`, 1], [`upper(${this.#column(sources, "text")})`, 1], [`coalesce(${this.#column(sources, "int")}, 0)`, 1], [`(SELECT max(s.v) FROM items s WHERE ${this.#scalarCondition(sources)} AND EXISTS (SELECT FROM carts c WHERE c.user_id = ${this.one(["s.user_id", this.#column(sources, "int")])}))`, 1]] as const);
   }
 
   #aggregate(sources: readonly Source[]): string {
@@ -289,7 +310,7 @@ class Writer {
   #union(): GeneratedStatement {
     const type = this.one(["int", "text"] as const);
     const side = (): string => {
-      const { from, sources } = this.#from([], 1, 80);
+      const { from, sources } = this.#from(1, 80);
       const keyed = this.#keyed(sources).filter((source) => this.#keyType(source) === type);
       const key = keyed.length > 0 && this.chance(70) ? this.one(keyed) : undefined;
       const column = key === undefined ? this.#column(sources, type) : `${key.alias}.${key.key!}`;
@@ -372,7 +393,7 @@ class Writer {
       const rows = Array.from({ length: this.pick([[1, 3], [2, 2], [3, 2]]) }, () => `(${given.map(([, type]) => this.#inserted(type)).join(", ")})`);
       return `${into} VALUES ${rows.join(", ")}${conflict}${returning}`;
     }
-    const { from, sources } = this.#from([], 1, 75);
+    const { from, sources } = this.#from(1, 75);
     const keyed = this.#keyed(sources);
     const values = given.map(([name, type]) => {
       const key = keyed.find((source) => this.#keyType(source) === type);
@@ -381,6 +402,17 @@ class Writer {
     });
     // DISTINCT, so that a conflict with another row of the same statement does not depend on the order.
     return `${into} SELECT DISTINCT ${values.map((value, index) => `${value} AS c${index}`).join(", ")} FROM ${from}${this.chance(60) ? ` WHERE ${this.#condition(sources, [], 1)}` : ""}${conflict}${returning}`;
+  }
+
+  #merge(): string {
+    const [table, source] = [this.one(WORLD_TABLES.filter(({ name }) => name === "carts" || name === "items" || name === "countries")), this.#anyTable()];
+    const [target, other] = [this.#source(table), this.#source(source)];
+    const whens = [
+      ...(this.chance(70) ? [`WHEN MATCHED${this.chance(30) ? ` AND ${this.#predicate([target, other], [], 0)}` : ""} THEN ${this.one([`UPDATE SET ${this.#assignments(table, [target])}`, "DELETE"])}`] : []),
+      ...(this.chance(50) ? [`WHEN NOT MATCHED THEN INSERT (${table.primaryKey.join(", ")}) VALUES (${table.primaryKey.map((column) => (column === table.key && other.key !== undefined && this.chance(80) ? `${other.alias}.${other.key}` : this.chance(50) ? this.#value(table.columns[column]!) : this.#column([other], table.columns[column]))).join(", ")})`] : []),
+      ...(this.chance(20) ? ["WHEN NOT MATCHED BY SOURCE THEN DELETE"] : []),
+    ];
+    return `MERGE INTO ${table.name} ${target.alias} USING ${source.name} ${other.alias} ON ${this.#joinCondition([target], other, false)}${this.chance(40) ? ` AND ${this.#predicate([target], [], 0)}` : ""} ${whens.length > 0 ? whens.join(" ") : "WHEN MATCHED THEN DELETE"}`;
   }
 
   /** Keys that are not there yet, mostly. */
