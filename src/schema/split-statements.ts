@@ -1,9 +1,4 @@
-/**
- * PostgreSQL's tokens, as far as they can hide a semicolon (parser/scan.l; standard_conforming_strings is on in every
- * dump): comments, quoted strings and names, dollar quotes; then words, brackets and single characters.
- */
-const TOKEN =
-  /--[^\n]*|\/\*|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([\p{L}_\u0080-\uffff][\p{L}\p{N}_\u0080-\uffff]*)?\$|[\p{L}_\u0080-\uffff][\p{L}\p{N}_$\u0080-\uffff]*|[0-9]+|\s+|./suy;
+import { tokenAt } from "../postgres/sql-tokens.js";
 
 /** psql's own lines at the head and foot of a dump: `\restrict TOKEN` and `\unrestrict TOKEN`. */
 const META_COMMAND = /\\(?:un)?restrict [^\n]*/y;
@@ -40,12 +35,10 @@ export function splitStatements(text: string): StatementText[] {
         continue;
       }
     }
-    TOKEN.lastIndex = at;
-    const match = TOKEN.exec(text)!;
-    const token = match[0];
     const from = at;
-    at = token === "/*" ? endOfComment(text, at) : token.startsWith("$") && token.length > 1 ? endOfDollarQuote(text, at, token) : at + token.length;
-    if (token.startsWith("--") || token === "/*" || /^\s/.test(token)) continue;
+    const { token, end: behind, kind } = tokenAt(text, from);
+    at = behind;
+    if (kind !== "token") continue;
     if (token === ";" && brackets === 0 && blocks === 0) {
       finish();
       continue;
@@ -64,21 +57,4 @@ export function splitStatements(text: string): StatementText[] {
   }
   finish();
   return statements;
-}
-
-/** Block comments nest. */
-function endOfComment(text: string, start: number): number {
-  const edge = /\/\*|\*\//g;
-  edge.lastIndex = start + 2;
-  for (let depth = 1; depth > 0; ) {
-    const match = edge.exec(text);
-    if (match === null) return text.length;
-    depth += match[0] === "/*" ? 1 : -1;
-  }
-  return edge.lastIndex;
-}
-
-function endOfDollarQuote(text: string, start: number, tag: string): number {
-  const close = text.indexOf(tag, start + tag.length);
-  return close < 0 ? text.length : close + tag.length;
 }
