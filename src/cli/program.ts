@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addCheck } from "./check.js";
 import { addDataSync } from "./data-sync.js";
@@ -11,9 +10,11 @@ import { perform } from "./perform.js";
 import { addRollback } from "./rollback.js";
 import { addRun } from "./run.js";
 import { addSchemaSync } from "./schema-sync.js";
+import { addServe } from "./serve.js";
 import { addStatus } from "./status.js";
 import type { Terminal } from "./terminal.js";
 import { addVerify } from "./verify.js";
+import { version } from "./version.js";
 import { jsonLine } from "./view/json-line.js";
 
 /** The commands, their words and their help; `execute` is called with what is to be done. */
@@ -46,6 +47,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
   addVerify(program, execute);
   addStatus(program, execute);
   addFinish(program, execute);
+  addServe(program, execute);
   addDemo(program, execute);
   return program;
 }
@@ -63,9 +65,4 @@ export async function runCommandLine(words: readonly string[], terminal: Termina
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
-  return manifest.version;
 }

@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ConfigurationError, quoted, type Place, type Problem } from "./configuration-error.js";
 import type { Environment } from "./environment.js";
-import { ADMIN, type AdminRow, type DatabaseRow, type GeneralRow } from "./grammar.js";
+import { ADMIN, type AdminRow, type GeneralRow } from "./grammar.js";
 import { isFor, serverPassword, serverUser } from "./logins.js";
 import { checkDatabaseNames, databaseOf, inOrder } from "./pipeline.js";
 import { isAbsent, readDocument, type ReadFile } from "./read-document.js";
-import { problemAt, type Row } from "./rows.js";
+import { problemAt } from "./rows.js";
 import { mergedTable, readSections, type Sections } from "./sections.js";
 import type { Database, ServerAddress } from "./types.js";
 
@@ -26,6 +26,8 @@ export interface ServeConfiguration {
   /** All of `[[databases]]`, by the names they have in the files. */
   readonly databases: readonly Database[];
   readonly clients: readonly ClientLogin[];
+  /** Of primaries that have a user of their own in `[[databases]]`: all sessions log in there as this one. By `host:port/database`. */
+  readonly ownLogins: ReadonlyMap<string, ServerLogin>;
   readonly notes: readonly string[];
 }
 
@@ -44,9 +46,11 @@ export interface ClientLogin {
   readonly database: string;
   /** Any of these will do; empty where nobody can log in. */
   readonly passwords: readonly string[];
-  /** What this user's sessions log in with at each shard's primary, by shard. */
-  readonly servers: readonly ServerAddress[];
+  /** What this user's sessions log in with at the servers. */
+  readonly server: ServerLogin;
 }
+
+export type ServerLogin = Pick<ServerAddress, "user" | "password">;
 
 /** PgDog's defaults (general.rs of pgdog-config). */
 const DEFAULT_HOST = "0.0.0.0";
@@ -105,7 +109,8 @@ export function loadServeConfiguration(flags: ServeFiles, environment: Environme
     twoPhaseCommit: general.two_phase_commit ?? false,
     stateDirectory: resolve(general.state_directory ?? dirname(flags.config)),
     databases,
-    clients: databases.flatMap((database) => clientsOf(database, sections)),
+    clients: databases.flatMap(({ name }) => clientsOf(name, sections)),
+    ownLogins: ownLogins(sections),
     notes,
   };
 }
@@ -120,19 +125,19 @@ function tlsOf({ tls_certificate: certificate, tls_private_key: privateKey }: Ge
   return { certificate: resolve(dirname(config), certificate), privateKey: resolve(dirname(config), privateKey) };
 }
 
-/** One for each user; a server's own login of `[[databases]]` wins over the user's. */
-function clientsOf(database: Database, sections: Sections): ClientLogin[] {
-  const entries: readonly Row<DatabaseRow>[] = sections.databases.rows.filter((row) => row.value.name === database.name);
-  const users = sections.users.rows.map((row) => row.value).filter((user) => isFor(user, database.name));
+function clientsOf(database: string, sections: Sections): ClientLogin[] {
+  const users = sections.users.rows.map((row) => row.value).filter((user) => isFor(user, database));
   return users.map((user) => ({
     user: user.name,
-    database: database.name,
+    database,
     passwords: [...(user.password === undefined ? [] : [user.password]), ...(user.passwords ?? [])],
-    servers: database.shards.map(({ primary }) => {
-      const own = entries.find(({ value }) => value.host === primary.host && value.port === primary.port && (value.database_name ?? value.name) === primary.database)?.value;
-      return { ...primary, user: own?.user ?? serverUser(user), password: own?.password ?? serverPassword(user) };
-    }),
+    server: { user: serverUser(user), password: serverPassword(user) },
   }));
+}
+
+function ownLogins(sections: Sections): Map<string, ServerLogin> {
+  const entries = sections.databases.rows.map(({ value }) => value);
+  return new Map(entries.flatMap(({ host, port, name, database_name: database = name, user, password }) => (user === undefined ? [] : [[`${host}:${port}/${database}`, { user, password }]])));
 }
 
 function wholly(file: string): Place {

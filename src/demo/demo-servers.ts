@@ -36,7 +36,7 @@ export class DemoServers {
   async #start(shards: number, keep: boolean): Promise<readonly Cluster[]> {
     const template = await initializeCluster();
     try {
-      for (let server = 0; server <= shards; server++) this.#clusters.push(startCluster({ template, keep }));
+      for (let server = 0; server <= shards; server++) this.#clusters.push(startCluster({ template, keep, settings: { max_prepared_transactions: 100 } }));
       await Promise.allSettled(this.#clusters);
       const clusters = await Promise.all(this.#clusters);
       await Promise.all(clusters.map((cluster) => cluster.createDatabase(DEMO_DATABASE)));

@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { lockedDevice, lockedSession } from "./pick-rows.js";
 import type { Id, Transaction } from "./transaction.js";
 
 export async function registerDevice(tx: Transaction): Promise<void> {
   const { id } = await tx.one<{ id: Id }>(
-    `INSERT INTO devices (model, serial_number, limits, last_address) VALUES ($1, 'SN-' || gen_random_uuid(), $2, $3) RETURNING id`,
-    ["Model ✓", tx.random.pick([[], [1, null, -3]]), tx.random.pick([null, "10.1.2.3", "2001:db8::/32"])],
+    "INSERT INTO devices (id, model, serial_number, limits, last_address) VALUES ($4, $1, $5, $2, $3) RETURNING id",
+    ["Model ✓", tx.random.pick([[], [1, null, -3]]), tx.random.pick([null, "10.1.2.3", "2001:db8::/32"]), randomUUID(), `SN-${randomUUID()}`],
   );
   await openSessions(tx, id);
 }

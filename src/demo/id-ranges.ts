@@ -25,9 +25,10 @@ export class IdRanges {
 
   /** Reads again how far the ids reach. */
   async refresh(): Promise<void> {
-    const columns = TABLES.map((table) => `(SELECT coalesce(max(id), 1) FROM ${table})`);
-    const { rows } = await this.#client.query<string[]>({ text: `SELECT ${columns.join(", ")}`, rowMode: "array" });
-    TABLES.forEach((table, index) => this.#greatest.set(table, Number(rows[0]![index])));
+    for (const table of TABLES) {
+      const { rows } = await this.#client.query<{ greatest: string | null }>(`SELECT max(id) AS greatest FROM ${table}`);
+      this.#greatest.set(table, Number(rows[0]?.greatest ?? 1));
+    }
   }
 
   /** An id to look for the first row at or after; one in four is of those that came since the start. */

@@ -6,7 +6,7 @@ export async function placeOrder(tx: Transaction): Promise<void> {
   const order = await newOrder(tx, user);
   await addItems(tx, order, user);
   await tx.query("DELETE FROM cart_items WHERE user_id = $1", [user]);
-  await tx.query("UPDATE orders SET total = (SELECT coalesce(sum(line_total), 0) FROM order_items WHERE order_id = $1) WHERE id = $1", [order]);
+  await tx.query("UPDATE orders SET total = (SELECT coalesce(sum(line_total), 0) FROM order_items WHERE order_id = $1 AND user_id = $2) WHERE id = $1 AND user_id = $2", [order, user]);
 }
 
 /** Items and a note that are undone, then others under the same primary keys. */

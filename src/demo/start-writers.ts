@@ -12,12 +12,18 @@ export interface WriterOptions {
   readonly seed?: number;
   /** Of all writers together, at most. Default 400. */
   readonly transactionsPerSecond?: number;
+  /** Only what a sharded database takes too. Default `all`. */
+  readonly kinds?: "all" | "sharded";
+  /** Called in each transaction that will commit, with the writer's number, from 0, and the transaction's. */
+  readonly sign?: (client: pg.Client, writer: number, number: number) => Promise<void>;
 }
 
 /** Writers at work; they go on until `stop`, or until one of them fails, which stops all. */
 export interface Writers {
   /** What was done so far. */
   report(): WriterReport;
+  /** `longest` counts from here on. */
+  forgetLongest(): void;
   /** Resolves after the first transaction that makes `reached` true; rejects when the writers end before that. */
   until(reached: (report: WriterReport) => boolean): Promise<void>;
   /**
@@ -29,7 +35,7 @@ export interface Writers {
 
 /** Starts `count` writers, each on its own connection, on a database filled by `loadShop`; resolves when all are connected. */
 export async function startWriters(connect: () => Promise<pg.Client>, count: number, options: WriterOptions = {}): Promise<Writers> {
-  const { seed = 1, transactionsPerSecond = 400 } = options;
+  const { seed = 1, transactionsPerSecond = 400, kinds = "all", sign } = options;
   const counts = new WriterCounts();
   const stopping = new AbortController();
   const waiting = new Set<{ reached: (report: WriterReport) => boolean; resolve: () => void; reject: (error: unknown) => void }>();
@@ -46,7 +52,7 @@ export async function startWriters(connect: () => Promise<pg.Client>, count: num
   const clients = await connectAll(connect, count);
   const writers = clients.map(async (client, index) => {
     try {
-      await write(client, { seed: seed * 1000 + index, pause: (1000 * count) / transactionsPerSecond, counts, progress, stop: stopping.signal });
+      await write(client, { seed: seed * 1000 + index, pause: (1000 * count) / transactionsPerSecond, counts, progress, stop: stopping.signal, kinds: weightedKinds(kinds), sign: sign === undefined ? undefined : (number) => sign(client, index, number) });
     } catch (cause) {
       failure ??= writerFailed(index, cause);
       stopping.abort();
@@ -62,6 +68,7 @@ export async function startWriters(connect: () => Promise<pg.Client>, count: num
 
   return {
     report: () => counts.report(seed),
+    forgetLongest: () => { counts.forgetLongest(); },
     until: (reached) =>
       new Promise((resolve, reject) => {
         if (reached(counts.report(seed))) resolve();
@@ -97,18 +104,22 @@ interface WriterWork {
   readonly counts: WriterCounts;
   readonly progress: () => void;
   readonly stop: AbortSignal;
+  readonly kinds: readonly TransactionKind[];
+  readonly sign: ((number: number) => Promise<void>) | undefined;
 }
 
 /** Transactions since the last look at how far ids reach. */
 const REFRESH_EVERY = 50;
 
-async function write(client: pg.Client, { seed, pause, counts, progress, stop }: WriterWork): Promise<void> {
+async function write(client: pg.Client, { seed, pause, counts, progress, stop, kinds, sign }: WriterWork): Promise<void> {
   const random = seededRandom(seed);
   const ids = await IdRanges.of(client);
   let next = performance.now();
   for (let turn = 1; !stop.aborted; turn++) {
-    const kind = random.pick(weightedKinds);
-    while (!(await attempt(kind, new Transaction(client, random, ids), counts))) counts.retried++;
+    const kind = random.pick(kinds);
+    const began = performance.now();
+    while (!(await attempt(kind, new Transaction(client, random, ids), counts, sign && (() => sign(turn))))) counts.retried++;
+    counts.took(performance.now() - began);
     progress();
     if (turn % REFRESH_EVERY === 0) await ids.refresh();
     // Behind by less than a second, a writer catches up; by more, the machine has not the room and it lets go.
@@ -119,10 +130,11 @@ async function write(client: pg.Client, { seed, pause, counts, progress, stop }:
 }
 
 /** One transaction; false if it has to be tried again. */
-async function attempt(kind: TransactionKind, tx: Transaction, counts: WriterCounts): Promise<boolean> {
+async function attempt(kind: TransactionKind, tx: Transaction, counts: WriterCounts, sign: (() => Promise<void>) | undefined): Promise<boolean> {
   try {
     await tx.client.query("BEGIN");
     await transactionKinds[kind].work(tx);
+    if (endOf(kind) === "COMMIT") await sign?.();
     await tx.client.query(endOf(kind));
   } catch (error) {
     if (error instanceof Missed) counts.missed++;

@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { lockedTenant } from "./pick-rows.js";
 import type { Transaction } from "./transaction.js";
 
 export async function registerTenant(tx: Transaction): Promise<void> {
   const { slug } = await tx.one<{ slug: string }>(
-    "INSERT INTO crm.tenants (slug, name, limits) VALUES ('tenant-' || gen_random_uuid(), 'Größe & Co', $1) RETURNING slug",
-    [JSON.stringify({ seats: tx.random.integer(1, 500) })],
+    "INSERT INTO crm.tenants (slug, name, limits) VALUES ($2, 'Größe & Co', $1) RETURNING slug",
+    [JSON.stringify({ seats: tx.random.integer(1, 500) }), `tenant-${randomUUID()}`],
   );
   await appendEvents(tx, slug, 1);
 }

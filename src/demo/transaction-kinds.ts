@@ -20,6 +20,8 @@ interface KindOfTransaction {
   readonly work: (tx: Transaction) => Promise<void>;
   /** COMMIT where absent. */
   readonly end?: "ROLLBACK";
+  /** Works on one database only: a sharded one refuses some of its statements, as those that change a sharding key. */
+  readonly unsharded?: true;
 }
 
 /** Everything the writers do. */
@@ -27,42 +29,42 @@ export const transactionKinds = {
   placeOrder: { weight: 20, work: placeOrder },
   placeOrderAfterSecondThoughts: { weight: 4, work: placeOrderAfterSecondThoughts },
   abandonOrder: { weight: 4, work: placeOrder, end: "ROLLBACK" },
-  shipOrders: { weight: 6, work: shipOrders },
+  shipOrders: { weight: 6, work: shipOrders, unsharded: true },
   changeOrder: { weight: 8, work: changeOrder },
   deleteOrder: { weight: 6, work: deleteOrder },
   renumberOrder: { weight: 3, work: renumberOrder },
-  handOverOrder: { weight: 4, work: handOverOrder },
+  handOverOrder: { weight: 4, work: handOverOrder, unsharded: true },
   registerUser: { weight: 8, work: registerUser },
   updateUser: { weight: 12, work: updateUser },
-  renumberUser: { weight: 2, work: renumberUser },
+  renumberUser: { weight: 2, work: renumberUser, unsharded: true },
   deleteUser: { weight: 2, work: deleteUser },
   deleteUserOrNot: { weight: 1, work: deleteUser, end: "ROLLBACK" },
   tagUser: { weight: 4, work: tagUser },
-  retagUser: { weight: 4, work: retagUser },
-  untagUser: { weight: 3, work: untagUser },
+  retagUser: { weight: 4, work: retagUser, unsharded: true },
+  untagUser: { weight: 3, work: untagUser, unsharded: true },
   addToCart: { weight: 10, work: addToCart },
-  handOverCartItem: { weight: 3, work: handOverCartItem },
+  handOverCartItem: { weight: 3, work: handOverCartItem, unsharded: true },
   insertDocument: { weight: 3, work: insertDocument },
   retitleDocument: { weight: 6, work: retitleDocument },
   rewriteDocument: { weight: 2, work: rewriteDocument },
   deleteDocument: { weight: 2, work: deleteDocument },
-  renumberDocument: { weight: 2, work: renumberDocument },
-  handOverDocument: { weight: 4, work: handOverDocument },
-  handOverAndRenumberDocument: { weight: 2, work: handOverAndRenumberDocument },
+  renumberDocument: { weight: 2, work: renumberDocument, unsharded: true },
+  handOverDocument: { weight: 4, work: handOverDocument, unsharded: true },
+  handOverAndRenumberDocument: { weight: 2, work: handOverAndRenumberDocument, unsharded: true },
   registerDevice: { weight: 5, work: registerDevice },
   openSession: { weight: 8, work: openSession },
   closeSession: { weight: 5, work: closeSession },
-  handOverSession: { weight: 4, work: handOverSession },
-  replaceDevice: { weight: 3, work: replaceDevice },
+  handOverSession: { weight: 4, work: handOverSession, unsharded: true },
+  replaceDevice: { weight: 3, work: replaceDevice, unsharded: true },
   deleteDevice: { weight: 2, work: deleteDevice },
   registerTenant: { weight: 3, work: registerTenant },
   recordTenantEvents: { weight: 8, work: recordTenantEvents },
-  renameTenant: { weight: 2, work: renameTenant },
+  renameTenant: { weight: 2, work: renameTenant, unsharded: true },
   deleteTenant: { weight: 1, work: deleteTenant },
   addProduct: { weight: 2, work: addProduct },
-  repriceProducts: { weight: 4, work: repriceProducts },
+  repriceProducts: { weight: 4, work: repriceProducts, unsharded: true },
   changeSetting: { weight: 3, work: changeSetting },
-  renameSetting: { weight: 2, work: renameSetting },
+  renameSetting: { weight: 2, work: renameSetting, unsharded: true },
   dropSetting: { weight: 2, work: dropSetting },
   addTag: { weight: 1, work: addTag },
   changeTaxRate: { weight: 1, work: changeTaxRate },
@@ -71,9 +73,10 @@ export const transactionKinds = {
 export type TransactionKind = keyof typeof transactionKinds;
 
 /** The kinds, each as many times as its weight: a fair pick from this list is a weighted one. */
-export const weightedKinds: readonly TransactionKind[] = (Object.keys(transactionKinds) as TransactionKind[]).flatMap((kind) =>
-  Array.from({ length: transactionKinds[kind].weight }, () => kind),
-);
+export function weightedKinds(only: "all" | "sharded"): readonly TransactionKind[] {
+  const kinds = Object.entries<KindOfTransaction>(transactionKinds) as [TransactionKind, KindOfTransaction][];
+  return kinds.flatMap(([kind, { weight, unsharded }]) => (only === "sharded" && unsharded === true ? [] : Array.from({ length: weight }, () => kind)));
+}
 
 /** How a transaction of that kind ends when all goes well. */
 export function endOf(kind: TransactionKind): "COMMIT" | "ROLLBACK" {

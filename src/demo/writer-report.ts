@@ -15,6 +15,8 @@ export interface WriterReport {
   readonly retried: number;
   /** Given up because the row they were about had just gone. */
   readonly missed: number;
+  /** Milliseconds of the transaction that took longest, waits and repetitions included, since `forgetLongest`. */
+  readonly longest: number;
 }
 
 /** Counts for all writers together. */
@@ -23,6 +25,15 @@ export class WriterCounts {
   savepointRollbacks = 0;
   retried = 0;
   missed = 0;
+  #longest = 0;
+
+  took(milliseconds: number): void {
+    this.#longest = Math.max(this.#longest, milliseconds);
+  }
+
+  forgetLongest(): void {
+    this.#longest = 0;
+  }
 
   ended(kind: TransactionKind): void {
     this.#transactions[kind]++;
@@ -39,6 +50,7 @@ export class WriterCounts {
       savepointRollbacks: this.savepointRollbacks,
       retried: this.retried,
       missed: this.missed,
+      longest: this.#longest,
     };
   }
 }

@@ -9,13 +9,13 @@ import { WireError } from "../wire/wire-error.js";
 import type { BackendSessionFactory, ServerInUse } from "./backend-session.js";
 import { type ClientRow, clientRow, type PoolRow, poolRows, type ServerRow, serverRows } from "./figures.js";
 import { RelaySession } from "./relay-session.js";
-import { ServedClient, type ServerLogin } from "./served-client.js";
+import { ServedClient } from "./served-client.js";
 import { ServedDatabase } from "./served-database.js";
 
 export interface GatewayOptions {
   readonly databases: readonly Database[];
-  /** How a client's sessions log in at the servers of its database. */
-  loginOf(client: ClientSession, database: Database): ServerLogin;
+  /** The primary of each shard, with what a client's sessions log in with there. */
+  addressesFor(client: ClientSession, database: Database): readonly ServerAddress[];
   /** Serves clients of databases with several shards. */
   readonly shardedSession: BackendSessionFactory;
   /** Clients at a time; 0: no limit. */
@@ -170,7 +170,7 @@ export class Gateway {
       throw new WireError("0A000", "the gateway does not serve replication connections", { severity: "FATAL", hint: "Connect to the server itself." });
     }
     const served = new ServedClient(client, database, {
-      loginOf: (session, of) => this.#options.loginOf(session, of),
+      addressesFor: (session, of) => this.#options.addressesFor(session, of),
       unsharded: (context) => new RelaySession(context),
       sharded: this.#options.shardedSession,
       connectTimeout: this.#options.connectTimeout,

@@ -8,15 +8,13 @@ import type { SessionState } from "./session-state.js";
 import type { Visitor } from "./transaction-gate.js";
 
 export interface ServingOptions {
-  /** How this client logs in at its database's servers. */
-  loginOf(client: ClientSession, database: Database): ServerLogin;
+  /** As `GatewayOptions.addressesFor`. */
+  addressesFor(client: ClientSession, database: Database): readonly ServerAddress[];
   readonly unsharded: BackendSessionFactory;
   readonly sharded: BackendSessionFactory;
   readonly connectTimeout: number;
   readonly onStatement: ((database: string, text: string) => void) | undefined;
 }
-
-export type ServerLogin = Pick<ServerAddress, "user" | "password">;
 
 /** A client that is served: by one session after another, each on the servers that are in charge then. */
 export class ServedClient implements Visitor, ConnectedClient {
@@ -106,13 +104,12 @@ export class ServedClient implements Visitor, ConnectedClient {
       throw new WireError("57P01", "terminating connection: the database was removed", { severity: "FATAL", detail: `Database "${this.client.database}" is in the configuration no more.` });
     }
     const pass = gate.pass(this);
-    const login = this.#options.loginOf(this.client, database);
     const { onStatement } = this.#options;
     const create = database.shards.length > 1 ? this.#options.sharded : this.#options.unsharded;
     const session = create({
       client: this.client,
       database,
-      addresses: database.shards.map(({ primary }) => ({ ...primary, ...login })),
+      addresses: this.#options.addressesFor(this.client, database),
       pass,
       state,
       told: this.#told,

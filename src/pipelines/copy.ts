@@ -18,13 +18,14 @@ import { phaseStatements, type SchemaPlan } from "../schema/schema-plan.js";
 import { uniqueKeysOf } from "../schema/unique-columns.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
-import { copyTable } from "../sources/copy-table.js";
+import { copyOutStatement, copyTable } from "../sources/copy-table.js";
 import { openSnapshot } from "../sources/open-snapshot.js";
 import { allSettled } from "./all-settled.js";
 import { checkCopiedColumns } from "./check-copied-columns.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
 import { checkStopped } from "./interrupted.js";
+import type { PlannedCopy } from "./events.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
 import { putKeysAside } from "./put-keys-aside.js";
@@ -73,8 +74,8 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   if (aside.length > 0) await putKeysAside(migration, await migration.schemaPlan(), aside);
   // A run that was killed may have left tables whose rows are all there without them.
   const keys = options.buildKeys || migration.tables.some((table) => isWanted(table) && isShared(table)) ? await openKeys(migration) : undefined;
-  const pieces = sources.flatMap((source) => source.tables.filter(isWanted).map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() })));
-  report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes) });
+  const pieces = sources.flatMap((source) => source.tables.filter(isWanted).map((table): Piece => ({ source, table, widened: widened.get(tableId(table)) ?? new Set() }))).sort((a, b) => b.table.bytes - a.table.bytes);
+  report({ type: "copy-started", tables: pieces.length, rows: total(pieces, ({ table }) => Math.max(0, table.estimatedRows)), bytes: total(pieces, ({ table }) => table.bytes), planned: pieces.map((piece) => planned(migration, piece)) });
   // Each table copied at a time needs a slot for its snapshot.
   const wanted = pipeline.general.reshardingParallelCopies;
   for (const { address, freeSlots } of sources.flatMap(({ copyServers }) => copyServers)) {
@@ -102,7 +103,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   await Promise.all(
     sources.map(async (source) => {
       const servers = new CopyServers(source.copyServers, wanted);
-      const own = pieces.filter((piece) => piece.source === source).sort((a, b) => b.table.bytes - a.table.bytes);
+      const own = pieces.filter((piece) => piece.source === source);
       await lastValueFrom(from(own).pipe(mergeMap((piece) => copyOrStop(piece, servers), servers.capacity)), { defaultValue: undefined });
     }),
   ).finally(() => keys?.reporter.close());
@@ -147,6 +148,11 @@ async function copyPiece(migration: Migration, piece: Piece, servers: CopyServer
 /** As events name it. */
 function named(migration: Migration, { source, table }: Piece): { readonly table: string; readonly sourceShard?: number } {
   return { table: displayName(table), ...(migration.sources.length === 1 ? {} : { sourceShard: source.number }) };
+}
+
+function planned(migration: Migration, piece: Piece): PlannedCopy {
+  const { schema, name, estimatedRows } = piece.table;
+  return { ...named(migration, piece), schema, name, estimatedRows: Math.max(0, estimatedRows), sql: copyOutStatement(piece.table, copyFormatOf(piece.table, migration.pipeline)) };
 }
 
 /** What builds keys, and who tells of it. */

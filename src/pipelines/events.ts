@@ -1,4 +1,5 @@
 import type { IndexProgress } from "../postgres/index-progress.js";
+import type { TableName } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { CutoverStep } from "../progress/cutover-journal.js";
 import type { PlannedStatement } from "../schema/schema-plan.js";
@@ -6,6 +7,16 @@ import type { TableVerdict } from "./table-verdict.js";
 
 /** A statement of the schema, for whoever shows it. */
 export type SchemaStatement = Pick<PlannedStatement, "kind" | "object" | "table" | "sql">;
+
+/** One source shard's rows of one table, before they are copied. */
+export interface PlannedCopy extends TableName {
+  /** As the table is called in other events. */
+  readonly table: string;
+  readonly sourceShard?: number;
+  readonly estimatedRows: number;
+  /** The statement that reads them. */
+  readonly sql: string;
+}
 
 /** What a run tells while it goes on. Numbers are totals so far; bytes are payload bytes. */
 export type PipelineEvent =
@@ -20,7 +31,8 @@ export type PipelineEvent =
   | { readonly type: "schema-statement"; readonly phase: string; readonly shard: number; readonly index: number; readonly state: "running" | "done" | "failed"; readonly kind: string; readonly object?: string; readonly sql: string; readonly done: number; readonly total: number; readonly message?: string }
   /** How far a statement is that builds an index: the server's words for the step it is at, and the share done of that step. */
   | ({ readonly type: "index-progress"; readonly phase: string; readonly shard: number; readonly index: number } & IndexProgress)
-  | { readonly type: "copy-started"; readonly tables: number; readonly rows: number; readonly bytes: number }
+  /** `planned` in the order in which they begin. */
+  | { readonly type: "copy-started"; readonly tables: number; readonly rows: number; readonly bytes: number; readonly planned: readonly PlannedCopy[] }
   /** `sourceShard` is given where there are several; then each brings its rows of the table. `standby`: read from there. */
   | { readonly type: "table-progress"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly estimatedRows: number }
   | { readonly type: "table-copied"; readonly table: string; readonly sourceShard?: number; readonly rows: number; readonly bytes: number; readonly milliseconds: number; readonly resumed: boolean; readonly standby?: string }

@@ -49,7 +49,8 @@ export function schemaSyncRow(row: SchemaRow, { database, user }: { readonly dat
   };
 }
 
-function clock(milliseconds: number): string {
+/** `HH:MM:SS.mmm`. */
+export function clock(milliseconds: number): string {
   const two = (number: number): string => Math.floor(number).toString().padStart(2, "0");
   const seconds = milliseconds / 1000;
   return `${two(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}.${Math.floor(milliseconds % 1000).toString().padStart(3, "0")}`;

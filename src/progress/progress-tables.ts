@@ -24,6 +24,10 @@ const STATEMENTS = [
      migration text PRIMARY KEY, step text NOT NULL, outcome text, reason text,
      fences json, starts json, durations json NOT NULL DEFAULT '{}', paused float8,
      started_at timestamptz NOT NULL DEFAULT now(), step_at timestamptz NOT NULL DEFAULT now(), ended_at timestamptz)`,
+  `CREATE TABLE IF NOT EXISTS reshard.task (
+     id int8 PRIMARY KEY, kind text NOT NULL, source text NOT NULL, destination text NOT NULL, source_server text NOT NULL, publication text NOT NULL,
+     slot text, phase text, reverse bool NOT NULL, status text NOT NULL, detail json NOT NULL,
+     started_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, ended_at timestamptz)`,
 ];
 
 /** Makes the schema `reshard` where it is missing. */
@@ -47,5 +51,5 @@ export async function dropProgressTables(client: pg.Client): Promise<void> {
                      WHERE d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_attrdef'::regclass AND p.pronamespace = to_regnamespace('reshard')) AS used`,
   );
   if (!rows[0]!.used) await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
-  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.known_columns, reshard.migration, reshard.cutover");
+  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.known_columns, reshard.migration, reshard.cutover, reshard.task");
 }

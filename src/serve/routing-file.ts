@@ -9,7 +9,18 @@ import { ReshardError } from "../errors.js";
  */
 export interface Routing {
   readonly databases: readonly RoutedDatabase[];
+  /** Two databases that were cut over, one way or the other, any number of times. */
+  readonly pairs: readonly CutOverPair[];
 }
+
+export interface CutOverPair {
+  /** As `RoutedDatabase.servers`, of both. */
+  readonly servers: readonly [readonly string[], readonly string[]];
+  /** The name that applications use: whoever has it is in charge. */
+  readonly applicationName: string;
+}
+
+export const NO_ROUTING: Routing = { databases: [], pairs: [] };
 
 export interface RoutedDatabase {
   /** `host:port/database` of each shard's primary, by shard. */
@@ -23,6 +34,7 @@ export interface RoutedDatabase {
 const FILE = z.object({
   version: z.literal(1),
   databases: z.array(z.object({ servers: z.array(z.string()).min(1), permanentName: z.string(), servedName: z.string() })),
+  pairs: z.array(z.object({ servers: z.tuple([z.array(z.string()), z.array(z.string())]), applicationName: z.string() })),
 });
 
 const FILE_NAME = "pg-reshard.routing.json";
@@ -34,7 +46,7 @@ export function readRouting(stateDirectory: string): Routing {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { databases: [] };
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return NO_ROUTING;
     throw error;
   }
   try {

@@ -7,7 +7,7 @@ function load(config: string, users = ""): ServeConfiguration {
 }
 
 test("without a word of its own, a gateway has PgDog's defaults", () => {
-  const { databases, clients, ...rest } = load(DATABASES);
+  const { databases, clients, ownLogins, ...rest } = load(DATABASES);
   expect(rest).toEqual({
     host: "0.0.0.0", port: 6432, tls: undefined, authentication: "scram",
     admin: { name: "admin", user: "admin", password: undefined },
@@ -16,6 +16,7 @@ test("without a word of its own, a gateway has PgDog's defaults", () => {
   });
   expect(databases.map(({ name, shards }) => [name, shards.length])).toEqual([["prod", 1], ["prod_2x", 2]]);
   expect(clients).toEqual([]);
+  expect([...ownLogins.keys()]).toEqual(["old:5432/prod", "shard-0:5432/prod_2x", "shard-1:5432/prod_2x"]);
 });
 
 test("what [general] and [admin] say", () => {
@@ -47,7 +48,7 @@ ${DATABASES}`);
 
 test("users are clients of their databases, with what they log in with at each server", () => {
   const databases = DATABASES.replace('host = "old"\nuser = "postgres"', 'host = "old"').replace('shard = 1\nuser = "postgres"', 'shard = 1\nuser = "own"\npassword = "p1"').replace('host = "shard-0"\nuser = "postgres"', 'host = "shard-0"');
-  const { clients } = load(databases, `
+  const { clients, ownLogins } = load(databases, `
 [[users]]
 name = "app"
 all_databases = true
@@ -60,11 +61,12 @@ name = "reader"
 database = "prod"
 password = "r"
 `);
-  expect(clients.map(({ user, database, passwords, servers }) => [user, database, passwords, servers.map((server) => `${server.user}:${server.password!}@${server.host}`)])).toEqual([
-    ["app", "prod", ["a", "b"], ["app_on_server:c@old"]],
-    ["reader", "prod", ["r"], ["reader:r@old"]],
-    ["app", "prod_2x", ["a", "b"], ["app_on_server:c@shard-0", "own:p1@shard-1"]],
+  expect(clients.map(({ user, database, passwords, server }) => [user, database, passwords, `${server.user}:${server.password!}`])).toEqual([
+    ["app", "prod", ["a", "b"], "app_on_server:c"],
+    ["reader", "prod", ["r"], "reader:r"],
+    ["app", "prod_2x", ["a", "b"], "app_on_server:c"],
   ]);
+  expect([...ownLogins]).toEqual([["shard-1:5432/prod_2x", { user: "own", password: "p1" }]]);
 });
 
 test.each([

@@ -171,7 +171,7 @@ describe("passwords", () => {
     expect(shown).toContain(USER);
     expect(shown).not.toContain(PASSWORD);
     expect(shown).not.toContain(cluster.password);
-    const misconfigured = await startGateway([databaseOn("shop", addressOf(cluster, "postgres"))], { loginOf: () => ({ user: "postgres", password: "of another server" }) });
+    const misconfigured = await startGateway([databaseOn("shop", addressOf(cluster, "postgres"))], { addressesFor: (_, { shards }) => shards.map(({ primary }) => ({ ...primary, password: "of another server" })) });
     const refused = await misconfigured.connect().catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: "08001", message: expect.stringContaining('refused the login of user "postgres"') as unknown });
     expect(JSON.stringify(refused, Object.getOwnPropertyNames(refused))).not.toContain("of another server");

@@ -6,7 +6,7 @@ import { loadServeConfiguration } from "../../src/config/serve.js";
 import { swapNames } from "../../src/config/swap-names.js";
 import type { Database } from "../../src/config/types.js";
 import { readRouting, writeRouting } from "../../src/serve/routing-file.js";
-import { type ServedDatabase, servedDatabases, swappedRouting } from "../../src/serve/served-databases.js";
+import { inChargeOf, type ServedDatabase, servedDatabases, swappedRouting } from "../../src/serve/served-databases.js";
 import { DATABASES, filesOf } from "../config/files.js";
 
 let directory: string;
@@ -30,6 +30,11 @@ test("names are the files' until two are exchanged, and then what was written, w
   const before = servedDatabases(databasesOf(text), readRouting(directory));
   expect(names(before)).toEqual([["prod", "prod", "prod", "old"], ["prod_2x", "prod_2x", "prod_2x", "shard-0"], ["logs", "logs", "logs", "elsewhere"]]);
 
+  const inCharge = (served: readonly ServedDatabase[], from: string, to: string): string => {
+    const permanently = (name: string): ServedDatabase => served.find(({ permanentName }) => permanentName === name)!;
+    return inChargeOf(readRouting(directory), permanently(from), permanently(to));
+  };
+  expect(inCharge(before, "prod", "prod_2x")).toBe("source");
   writeRouting(directory, swappedRouting(readRouting(directory), named(before, "prod"), named(before, "prod_2x")));
   const after = servedDatabases(databasesOf(text), readRouting(directory));
   expect(names(after)).toEqual([["prod_2x", "prod", "prod", "old"], ["prod", "prod_2x", "prod_2x", "shard-0"], ["logs", "logs", "logs", "elsewhere"]]);
@@ -38,15 +43,19 @@ test("names are the files' until two are exchanged, and then what was written, w
   const saved = servedDatabases(databasesOf(swapNames(text, "prod", "prod_2x")!), readRouting(directory));
   expect(names(saved)).toEqual([["prod_2x", "prod", "prod_2x", "old"], ["prod", "prod_2x", "prod", "shard-0"], ["logs", "logs", "logs", "elsewhere"]]);
 
+  expect([inCharge(saved, "prod", "prod_2x"), inCharge(saved, "prod_2x", "prod")]).toEqual(["destination", "source"]);
+
   // And back.
   writeRouting(directory, swappedRouting(readRouting(directory), named(after, "prod"), named(after, "prod_2x")));
+  const back = servedDatabases(databasesOf(text), readRouting(directory));
+  expect([inCharge(back, "prod", "prod_2x"), inCharge(back, "prod_2x", "prod")]).toEqual(["source", "destination"]);
   expect(names(servedDatabases(databasesOf(text), readRouting(directory)))).toEqual(names(before));
   expect(readdirSync(directory)).toEqual(["pg-reshard.routing.json"]);
 });
 
 test("a file that cannot be read stops the start: the wrong side could take writes", () => {
   const file = path.join(directory, "pg-reshard.routing.json");
-  writeRouting(directory, { databases: [{ servers: ["h:1/d"], permanentName: "a", servedName: "b" }] });
+  writeRouting(directory, { databases: [{ servers: ["h:1/d"], permanentName: "a", servedName: "b" }], pairs: [] });
   writeFileSync(file, readFileSync(file, "utf8").slice(0, -10));
   expect(() => readRouting(directory)).toThrow(expect.objectContaining({ code: "ROUTING_FILE_BROKEN" }));
 });

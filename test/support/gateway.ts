@@ -49,7 +49,7 @@ export async function startGateway(databases: readonly Database[], options: Test
   const { accept, ...rest } = options;
   const gateway = new Gateway({
     databases,
-    loginOf: (_client, { shards }) => ({ user: shards[0]!.primary.user, password: shards[0]!.primary.password }),
+    addressesFor: (_client, { shards }) => shards.map(({ primary }) => primary),
     shardedSession: () => {
       throw new Error("no database here has several shards");
     },

@@ -22,7 +22,7 @@ export function plainView(terminal: Pick<Terminal, "err" | "colors">, clock: () 
     switch (event.type) {
       case "table-progress": {
         throttle.start(event.table, now);
-        const described = throttle.due(event.table, now) ? progress.copy.describe(event.table, now) : undefined;
+        const described = throttle.due(event.table, now) ? progress.copy.describe(event, now) : undefined;
         return described === undefined ? undefined : `  ${printable(event.table)}: ${described}`;
       }
       case "index-progress": {

@@ -2,10 +2,10 @@ import type { PipelineEvent } from "../../pipelines/events.js";
 import type { CutoverStep } from "../../progress/cutover-journal.js";
 import { SchemaProgress } from "../../pipelines/schema-progress.js";
 import type { CliEvent } from "./cli-event.js";
-import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
+import { CopyLines, TITLE_CELLS } from "./copy-lines.js";
 import { displayWidth, left, printable, right, truncated } from "./fit.js";
 import type { Paint } from "./paint.js";
-import { formatBytes, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "../../pipelines/quantities.js";
 import { describeStatement, schemaLines } from "./schema-lines.js";
 import { stageTitle } from "./stage-title.js";
 import { StreamProgress } from "./stream-progress.js";
@@ -17,7 +17,7 @@ import { counted, formatCount } from "../../words.js";
  */
 export class Progress {
   readonly #paint: Paint;
-  #copy = new CopyProgress(false);
+  #copy = new CopyLines(false);
   #stream = new StreamProgress();
   #buildsKeys = false;
   #stage: string | undefined;
@@ -32,7 +32,7 @@ export class Progress {
     this.#paint = paint;
   }
 
-  get copy(): CopyProgress {
+  get copy(): CopyLines {
     return this.#copy;
   }
 
@@ -54,7 +54,7 @@ export class Progress {
         this.#statements = new SchemaProgress();
         this.#verify = undefined;
         this.#stream = new StreamProgress();
-        if (event.stage === "copy") this.#copy = new CopyProgress(this.#buildsKeys);
+        if (event.stage === "copy") this.#copy = new CopyLines(this.#buildsKeys);
         return [];
       case "stage-finished": {
         const line = `${good("✓")} ${left(stageTitle(event.stage), TITLE_CELLS - 2)}${this.#summary(event)}`;
@@ -108,6 +108,12 @@ export class Progress {
         return [`${good("✓")} ${left("servers", TITLE_CELLS - 2)}a source and ${counted(event.shards, "shard")}, ${formatDuration(event.milliseconds)}`];
       case "demo-shop-loaded":
         return [`${good("✓")} ${left("shop", TITLE_CELLS - 2)}${counted(event.tables, "table")}, ${counted(event.rows, "row")}, ${formatDuration(event.milliseconds)}`];
+      case "demo-gateway-started":
+        return [`${good("✓")} ${left("gateway", TITLE_CELLS - 2)}${event.host}:${event.port}, ${formatDuration(event.milliseconds)}`];
+      case "demo-typed":
+        return [`admin=> ${printable(event.sql)};`];
+      case "demo-went-on":
+        return [`  applications went on: ${counted(event.transactions, "transaction")} since; the slowest around the switch took ${formatDuration(event.longest)}`];
       case "demo-writers":
         this.#writers = event;
         return [];
@@ -161,7 +167,7 @@ export class Progress {
   #writersLine(): string[] {
     if (this.#writers === undefined) return [];
     const { writers, transactions } = this.#writers;
-    return [`${left("writers", TITLE_CELLS)}${writers} at work on the source   ${counted(transactions, "transaction")}`];
+    return [`${left("writers", TITLE_CELLS)}${writers} at work   ${counted(transactions, "transaction")}`];
   }
 
   #summary({ stage, milliseconds, skipped }: Extract<PipelineEvent, { type: "stage-finished" }>): string {

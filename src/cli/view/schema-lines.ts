@@ -1,7 +1,7 @@
 import { elapsed, type SchemaProgress, type SchemaRow } from "../../pipelines/schema-progress.js";
 import { displayObject } from "../../schema/schema-plan.js";
 import { left, printable, right } from "./fit.js";
-import { formatDuration, formatShare } from "./quantities.js";
+import { formatDuration, formatShare } from "../../pipelines/quantities.js";
 
 /** Statements that are over sooner would only flicker. */
 const SHOWN_AFTER_MILLISECONDS = 300;

@@ -2,7 +2,7 @@ import { FINISHED_PHASE } from "../../pipelines/finish.js";
 import type { MigrationStatus, ShardStatus, SourceStatus } from "../../pipelines/status.js";
 import { formatLsn } from "../../postgres/lsn.js";
 import { left, printable } from "./fit.js";
-import { formatBytes, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "../../pipelines/quantities.js";
 import { stageTitle } from "./stage-title.js";
 import { counted } from "../../words.js";
 

@@ -1,6 +1,6 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
 import { formatLsn } from "../../postgres/lsn.js";
-import { formatBytes, timeLeft } from "./quantities.js";
+import { formatBytes, timeLeft } from "../../pipelines/quantities.js";
 import { RateMeter } from "./rate-meter.js";
 import { counted, formatCount } from "../../words.js";
 

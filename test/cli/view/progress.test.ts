@@ -12,7 +12,7 @@ const COLUMNS = 79;
 const LONG = "inventory.a_table_with_a_name_that_no_line_can_hold_in_full";
 
 const started: CliEvent = { type: "started", from: "shop", to: "shop_sharded", publication: "demo", shards: 2, stages: ["schema_sync:pre", "copy"] };
-const copyStarted: CliEvent[] = [started, { type: "stage-started", stage: "copy" }, { type: "copy-started", tables: 3, rows: 400_000_000, bytes: 5e10 }];
+const copyStarted: CliEvent[] = [started, { type: "stage-started", stage: "copy" }, { type: "copy-started", tables: 3, rows: 400_000_000, bytes: 5e10, planned: [] }];
 
 function progressAfter(events: readonly (readonly [number, CliEvent])[]): { progress: Progress; lines: string[] } {
   const progress = new Progress(paintWith(false));

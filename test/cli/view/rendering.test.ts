@@ -4,7 +4,7 @@ import { bar } from "../../../src/cli/view/bar.js";
 import { displayWidth, left, printable, right, truncated } from "../../../src/cli/view/fit.js";
 import { paintWith } from "../../../src/cli/view/paint.js";
 import { counted, formatCount } from "../../../src/words.js";
-import { formatBytes, formatDuration, formatShare, timeLeft } from "../../../src/cli/view/quantities.js";
+import { formatBytes, formatDuration, formatShare, timeLeft } from "../../../src/pipelines/quantities.js";
 import { RateMeter } from "../../../src/cli/view/rate-meter.js";
 import { textTable } from "../../../src/cli/view/text-table.js";
 

@@ -61,7 +61,7 @@ describe("statements under way", () => {
   it("show beside the tables of a copy whose keys are built", () => {
     const progress = progressAfter([
       [0, { type: "stage-started", stage: "copy" }],
-      [0, { type: "copy-started", tables: 1, rows: 10, bytes: 10 }],
+      [0, { type: "copy-started", tables: 1, rows: 10, bytes: 10, planned: [] }],
       [0, { type: "schema-planned", phase: "key", shard: 0, statements: [{ kind: "primary key", object: { schema: "public", name: "orders_pkey" }, sql: "" }] }],
       [0, { type: "schema-statement", phase: "key", shard: 0, index: 0, state: "running", kind: "primary key", sql: "", done: 0, total: 1 }],
       [1000, { type: "index-progress", phase: "key", shard: 0, index: 0, doing: "loading tuples in tree", share: 0.5 }],
@@ -95,7 +95,7 @@ describe("index builds in a log", () => {
     let now = 0;
     const view = plainView(terminal, () => now);
     view.event({ type: "stage-started", stage: "copy" });
-    view.event({ type: "copy-started", tables: 3, rows: 1000, bytes: 1000 });
+    view.event({ type: "copy-started", tables: 3, rows: 1000, bytes: 1000, planned: [] });
     view.event({ type: "table-progress", table: "orders", rows: 250, bytes: 500, estimatedRows: 1000 });
     for (; now <= 6000; now += 1000) view.event({ type: "schema-statement", phase: "key", shard: 0, index: 0, state: "done", kind: "primary key", sql: "", done: 1, total: 3 });
     expect(terminal.written.err).toMatch(/^copy          0 of 3 tables   250 rows   25%.*\n$/);
