@@ -39,7 +39,7 @@ export async function findSlots(tasks: readonly TaskView[]): Promise<FoundSlots>
   const seen = new Set<string>();
   const asked = tasks.flatMap((task) => {
     const { pipeline } = task;
-    if (pipeline === undefined) return [];
+    if (pipeline === undefined || task.spec.kind === "schema_sync" || task.spec.kind === "verify") return [];
     const id = migrationId(pipeline);
     // The newest task of a migration speaks for it.
     if (seen.has(id)) return [];

@@ -30,6 +30,9 @@ const LISTED_MILLISECONDS = 24 * 60 * 60 * 1000;
 /** Between two attempts to read the journal of a database that does not answer. */
 const READ_AGAIN_MILLISECONDS = 5000;
 
+/** How long tasks are waited for when the process ends. */
+const CLOSING_MILLISECONDS = 10_000;
+
 interface Running {
   readonly run: TaskRun;
   readonly ended: Promise<void>;
@@ -68,12 +71,20 @@ export class TaskManager {
     }
   }
 
-  /** Stops all tasks where they can be gone on with by the next process, and waits for that. */
+  /**
+   * Stops all tasks where they can be gone on with by the next process, and waits for that, up to a limit: one that waits
+   * for a lock on a server is left to the end of the process, as if that were killed.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#timer);
     for (const { run } of this.#running.values()) run.stop();
-    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSING_MILLISECONDS);
+    });
+    await Promise.race([patience, Promise.all([...this.#running.values()].map(({ ended }) => ended))]);
+    clearTimeout(timer);
     await this.#store.close();
   }
 

@@ -47,6 +47,7 @@ export class TaskProgress {
   readonly copies: CopyProgress;
   readonly schema = new SchemaProgress();
   readonly #streams = new Map<number, StreamState>();
+  #isStreaming = false;
   readonly #verdicts = new Map<string, VerdictAt>();
   readonly #subtasks = new Map<string, Subtask>();
   #stage: string | undefined;
@@ -68,6 +69,8 @@ export class TaskProgress {
       case "stage-started":
         this.#message = undefined;
         this.#begin(event.stage, now);
+        // What it was before it was interrupted is no news.
+        this.#isStreaming = false;
         break;
       case "stage-finished":
         // What an earlier run did is as it was then.
@@ -84,6 +87,7 @@ export class TaskProgress {
       case "stream-progress": {
         const { sourceShard, applied, source, lag, changes } = event;
         const known = this.#streams.get(sourceShard);
+        this.#isStreaming = true;
         const moved = changes > (known?.changes ?? 0) || (changes > 0 && changes < (known?.changes ?? 0));
         this.#streams.set(sourceShard, { sourceShard, applied, source, lag, changes, lastChangesAt: moved ? now : known?.lastChangesAt });
         break;
@@ -126,6 +130,12 @@ export class TaskProgress {
     return this.#stage;
   }
 
+  /** Changes stream now: the lag is what it was a moment ago. */
+  get isStreaming(): boolean {
+    return this.#isStreaming;
+  }
+
+  /** As they were heard of last. */
   get streams(): readonly StreamState[] {
     return [...this.#streams.values()].sort((a, b) => a.sourceShard - b.sourceShard);
   }

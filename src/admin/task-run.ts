@@ -83,6 +83,11 @@ export class TaskRun {
     this.#tools.changed();
   };
 
+  /** A stage that is over is not told of again: its totals are to outlive the process. */
+  readonly #saved = async (): Promise<void> => {
+    await this.#tools.save().catch(() => { this.#tools.changed(); });
+  };
+
   /**
    * To the end, or to where it was stopped.
    * @param resumed a former process had begun it, and its lock may be held for a moment still
@@ -132,7 +137,7 @@ export class TaskRun {
       this.#task.cutover = "none";
     }
     const stages = taskStages(spec.kind);
-    if (stages.length > 0) await begin(() => runPipeline({ pipeline: { ...this.#pipeline, stages }, report: this.#report, signal: this.#stop.signal }));
+    if (stages.length > 0) await begin(() => runPipeline({ pipeline: { ...this.#pipeline, stages }, report: this.#report, signal: this.#stop.signal, beforeStage: this.#saved }));
     // The way back has everything already, and what its foreign keys are is the applications' business.
     let caughtUp = spec.reverse;
     let automatic = spec.kind === "reshard" && this.#task.cutover === "none";
@@ -157,7 +162,7 @@ export class TaskRun {
     this.#interruption = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, this.#interruption.signal]);
     try {
-      await runPipeline({ pipeline: { ...this.#pipeline, stages: [{ type: "replicate", until }] }, report: this.#report, signal });
+      await runPipeline({ pipeline: { ...this.#pipeline, stages: [{ type: "replicate", until }] }, report: this.#report, signal, beforeStage: this.#saved });
     } catch (error) {
       if (!this.#isInterruption(error, signal)) throw error;
     }

@@ -78,7 +78,7 @@ export function progressWords({ progress }: TaskView, stage: string | undefined)
       return copies.length === 0 ? undefined : `${formatCount(copies.filter(({ state }) => state === "done").length)} of ${counted(copies.length, "table")}, ${counted(rows, "row")}`;
     }
     case "replicate": {
-      if (progress.streams.length === 0) return undefined;
+      if (!progress.isStreaming) return undefined;
       const lag = Math.max(...progress.streams.map((stream) => stream.lag));
       return lag === 0 ? "no lag" : `lag ${formatBytes(lag)}`;
     }

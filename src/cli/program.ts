@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { addAdmin } from "./admin.js";
 import { addCheck } from "./check.js";
 import { addDataSync } from "./data-sync.js";
 import { addDemo } from "./demo.js";
@@ -48,6 +49,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
   addStatus(program, execute);
   addFinish(program, execute);
   addServe(program, execute);
+  addAdmin(program, execute);
   addDemo(program, execute);
   return program;
 }

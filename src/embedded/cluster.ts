@@ -121,6 +121,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     },
     async restart() {
       await server.stop({ removeDirectory: false });
+      // What the last server complained of is not the next one's.
+      rmSync(path.join(directory, "log"), { force: true });
       server = await startGuarded(binaries, directory, port, options.keep === true);
     },
     async stop() {

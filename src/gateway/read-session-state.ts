@@ -15,7 +15,7 @@ const OWN_SETTINGS = ["statement_timeout", "search_path", "standard_conforming_s
 const NOT_OF_SESSIONS = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"];
 
 /** What keeps a session where it is, in words. Temporary objects are of any kind: a temporary schema outlives what was in it. */
-const OBSTACLES = `
+export const OBSTACLES = `
   SELECT 'it has temporary tables' WHERE EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema())
   UNION ALL SELECT 'it has temporary functions or types' WHERE EXISTS (SELECT FROM pg_proc WHERE pronamespace = pg_my_temp_schema())
     OR EXISTS (SELECT FROM pg_type WHERE typnamespace = pg_my_temp_schema() AND typrelid = 0 AND typelem = 0)

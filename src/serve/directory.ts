@@ -16,7 +16,9 @@ export class Directory {
   readonly #environment: Environment;
   #configuration: ServeConfiguration;
   #routing: Routing;
-  #served: readonly ServedDatabase[];
+  #naming: Naming;
+  /** What the names will be after a switch that is being prepared. */
+  #next: { readonly pipeline: Pick<Pipeline, "from" | "to">; readonly routing: Routing; readonly naming: Naming } | undefined;
 
   /** Fails with a ConfigurationError or ROUTING_FILE_BROKEN. */
   constructor(files: ServeFiles, environment: Environment) {
@@ -24,16 +26,16 @@ export class Directory {
     this.#environment = environment;
     this.#configuration = loadServeConfiguration(files, environment);
     this.#routing = readRouting(this.#configuration.stateDirectory);
-    this.#served = servedDatabases(this.#configuration.databases, this.#routing);
+    this.#naming = namingOf(this.#configuration, this.#routing);
   }
 
   get configuration(): ServeConfiguration {
     return this.#configuration;
   }
 
-  /** Under the names by which applications and operators call them. */
+  /** Under the names by which applications and operators call them; the same objects until something changes. */
   get databases(): readonly Database[] {
-    return this.#served.map(({ name, database }) => ({ ...database, name }));
+    return this.#naming.databases;
   }
 
   /** Reads the files anew; nothing changes where they have mistakes. */
@@ -41,12 +43,13 @@ export class Directory {
     const configuration = loadServeConfiguration(this.#files, this.#environment);
     // Who is in charge is this process's to say while it runs: its own file is what it wrote.
     this.#configuration = { ...configuration, stateDirectory: this.#configuration.stateDirectory };
-    this.#served = servedDatabases(configuration.databases, this.#routing);
+    this.#naming = namingOf(this.#configuration, this.#routing);
+    this.#next = undefined;
   }
 
   /** The users of a database, as it is called now; those of the name that applications use go with the name. */
   clientsOf(name: string): readonly ClientLogin[] {
-    const served = this.#served.find((each) => each.name === name);
+    const served = this.#naming.served.find((each) => each.name === name);
     if (served === undefined) return [];
     const ofName = this.#configuration.clients.filter(({ database }) => database === name);
     const ofServers = this.#configuration.clients.filter(({ database, user }) => database === served.configuredName && !ofName.some((client) => client.user === user));
@@ -76,6 +79,16 @@ export class Directory {
     return inChargeOf(this.#routing, this.#with(from), this.#with(to));
   }
 
+  /** The databases as they will be once `switch` was called for the pipeline: `switch` makes these very objects its `databases`. */
+  prepareSwitch(pipeline: Pick<Pipeline, "from" | "to">): readonly Database[] {
+    if (this.inCharge(pipeline) === "destination") return this.databases;
+    if (this.#next?.pipeline !== pipeline) {
+      const routing = swappedRouting(this.#routing, this.#with(pipeline.from), this.#with(pipeline.to));
+      this.#next = { pipeline, routing, naming: namingOf(this.#configuration, routing) };
+    }
+    return this.#next.naming.databases;
+  }
+
   /**
    * Gives the name that applications use to the pipeline's destination, durably; where it has it nothing happens.
    *
@@ -84,28 +97,42 @@ export class Directory {
   switch(pipeline: Pipeline): string[] {
     if (this.inCharge(pipeline) === "destination") return [];
     const [from, to] = [this.#with(pipeline.from), this.#with(pipeline.to)];
-    const routing = swappedRouting(this.#routing, from, to);
+    this.prepareSwitch(pipeline);
+    const { routing, naming } = this.#next!;
     writeRouting(this.#configuration.stateDirectory, routing);
     this.#routing = routing;
-    this.#served = servedDatabases(this.#configuration.databases, routing);
+    this.#naming = naming;
+    this.#next = undefined;
     if (!pipeline.cutover.saveConfig) return [];
     const notes = saveConfiguration([this.#files.config, this.#files.users], from.configuredName, to.configuredName);
-    this.reload();
+    this.#configuration = { ...loadServeConfiguration(this.#files, this.#environment), stateDirectory: this.#configuration.stateDirectory };
+    // The files call them otherwise now; what they are called is what it was.
+    this.#naming = { served: servedDatabases(this.#configuration.databases, routing), databases: naming.databases };
     return notes;
   }
 
   #named(name: string): ServedDatabase {
-    const served = this.#served.find((each) => each.name === name);
+    const served = this.#naming.served.find((each) => each.name === name);
     if (served !== undefined) return served;
     throw new ReshardError("DATABASE_UNKNOWN", `There is no database "${name}".`, {
-      remedy: `The databases are ${this.#served.map((each) => each.name).join(", ")}: correct the name, or add it to [[databases]] and RELOAD.`,
+      remedy: `The databases are ${this.#naming.served.map((each) => each.name).join(", ")}: correct the name, or add it to [[databases]] and RELOAD.`,
     });
   }
 
   #with(database: Database): ServedDatabase {
     const servers = serversOf(database).join();
-    const served = this.#served.find((each) => serversOf(each.database).join() === servers);
+    const served = this.#naming.served.find((each) => serversOf(each.database).join() === servers);
     if (served !== undefined) return served;
     throw new ReshardError("DATABASE_UNKNOWN", `No database of the configuration has the shards ${servers} any more.`, { remedy: "Give [[databases]] the shards it had, and RELOAD." });
   }
+}
+
+interface Naming {
+  readonly served: readonly ServedDatabase[];
+  readonly databases: readonly Database[];
+}
+
+function namingOf({ databases }: ServeConfiguration, routing: Routing): Naming {
+  const served = servedDatabases(databases, routing);
+  return { served, databases: served.map(({ name, database }) => ({ ...database, name })) };
 }

@@ -4,19 +4,21 @@ import { serveAdmin } from "../admin/admin-session.js";
 import { TaskManager, type TaskWorld } from "../admin/task-manager.js";
 import type { ServeConfiguration, ServeFiles } from "../config/serve.js";
 import type { Environment } from "../config/environment.js";
-import type { Pipeline } from "../config/types.js";
+import type { Database, Pipeline } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { Gateway } from "../gateway/gateway.js";
 import { GatewayTraffic } from "../gateway/gateway-traffic.js";
+import { DEFAULT_DEADLOCK_TIMEOUT, DEFAULT_RECOVERY_INTERVAL } from "../gateway/sharded/sharded-database.js";
+import { ShardedDatabases } from "../gateway/sharded/sharded-databases.js";
 import { configuredTraffic } from "../pipelines/configured-traffic.js";
 import type { Traffic } from "../pipelines/traffic.js";
+import { reasonOf } from "../postgres/server-errors.js";
 import type { ClientSession } from "../wire/accept-client.js";
 import type { AuthenticationMethod } from "../wire/authenticate-client.js";
 import { Directory } from "./directory.js";
 import { gatewayControls } from "./gateway-controls.js";
 import { listen } from "./listen.js";
 import { Rehearsals } from "./rehearsals.js";
-import { ShardedDatabases } from "./sharded-databases.js";
 import type { ServeEvent } from "./serve-event.js";
 
 export interface ServeOptions {
@@ -46,7 +48,18 @@ export async function serve({ files, environment, version, report }: ServeOption
   for (const message of configuration.notes) report({ type: "note", message });
   const rehearsals = new Rehearsals(() => directory.databases, (message) => { report({ type: "note", message }); });
   rehearsals.start();
-  const sharded = new ShardedDatabases(configuration.twoPhaseCommit, report);
+  const sharded = new ShardedDatabases(() => ({
+    twoPhaseCommit: directory.configuration.twoPhaseCommit,
+    deadlockTimeout: DEFAULT_DEADLOCK_TIMEOUT,
+    recoveryInterval: DEFAULT_RECOVERY_INTERVAL,
+    onError: (database, error) => { report({ type: "note", message: `${database}: ${reasonOf(error)}` }); },
+  }));
+  /** Catalogs are read before clients need them; one that cannot be is told of, and read when a client comes. */
+  const startSharded = async (databases: readonly Database[]): Promise<void> => {
+    await Promise.all(databases.filter(({ shards }) => shards.length > 1).map(async (database) => {
+      await sharded.start(database).catch((error: unknown) => { report({ type: "note", message: `${database.name}: ${reasonOf(error)}` }); });
+    }));
+  };
   const gateway = new Gateway({
     databases: directory.databases,
     addressesFor: (client, database) => directory.addressesFor(client.user, database),
@@ -61,11 +74,17 @@ export async function serve({ files, environment, version, report }: ServeOption
     if (pipeline.cutover.traffic.kind !== "gateway") return configuredTraffic(pipeline);
     const [source, destination] = directory.namesOf(pipeline);
     return new GatewayTraffic(gateway, source, destination, {
-      warnings: () => Promise.resolve(rehearsals.warnings(source)),
+      async warnings() {
+        await startSharded(directory.prepareSwitch(pipeline));
+        return rehearsals.warnings(source);
+      },
       async switch() {
+        // What shards make their keys by has changed since.
+        const databases = directory.prepareSwitch(pipeline).filter(({ shards }) => shards.length > 1);
+        await Promise.all(databases.map(async (database) => { await (await sharded.start(database)).readCatalog(); }));
         for (const message of directory.switch(pipeline)) report({ type: "note", message });
         gateway.replaceDatabases(directory.databases);
-        await Promise.resolve();
+        await sharded.retain(directory.databases);
       },
       inCharge: () => Promise.resolve(directory.inCharge(pipeline)),
     });
@@ -83,11 +102,13 @@ export async function serve({ files, environment, version, report }: ServeOption
   const tasks = new TaskManager(world);
   const controls = gatewayControls(gateway, directory, {
     routes: () => rehearsals.routes(),
-    reload: () => {
+    async reload() {
       directory.reload();
       gateway.replaceDatabases(directory.databases);
       rehearsals.start();
-      return Promise.resolve(directory.configuration.notes);
+      await startSharded(directory.databases);
+      await sharded.retain(directory.databases);
+      return directory.configuration.notes;
     },
   });
   const isAdmin = (database: string): boolean => database === directory.configuration.admin.name;
@@ -114,7 +135,7 @@ export async function serve({ files, environment, version, report }: ServeOption
     onRefused: (error, address) => { report({ type: "client-refused", address, code: error.sqlState, message: error.message }); },
   });
   report({ type: "listening", host: configuration.host, port: listener.port, admin: configuration.admin.name, databases: directory.databases.map(({ name, shards }) => ({ name, shards: shards.length })) });
-  await sharded.recover(directory.databases);
+  await startSharded(directory.databases);
   await tasks.start();
   return {
     host: configuration.host,
@@ -123,7 +144,7 @@ export async function serve({ files, environment, version, report }: ServeOption
       await listener.close();
       await tasks.close();
       await gateway.close();
-      await sharded.close();
+      await sharded.retain([]);
     },
   };
 }

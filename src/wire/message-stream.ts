@@ -124,6 +124,8 @@ export class MessageStream {
   /** Resolves when the socket takes more; rejects where the connection is lost. Several buffers go out together. */
   write(bytes: Buffer | readonly Buffer[]): Promise<void> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    // The peer has closed in order, and so has our side: no "drain" would ever come.
+    if (this.#socket.writableEnded || this.#socket.destroyed) return Promise.reject(connectionLost("the connection was closed"));
     if (Buffer.isBuffer(bytes)) {
       if (this.#socket.write(bytes)) return DONE;
     } else {

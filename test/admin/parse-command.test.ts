@@ -66,24 +66,13 @@ describe("the commands of the admin database", () => {
   );
   const names = fc.tuple(name, name, name);
   const keywords = (text: string): Part[] => text.split(" ").map((keyword) => ({ keyword }));
+  const example = (parts: Part[], expected: AdminCommand): { parts: Part[]; expected: AdminCommand } => ({ parts, expected });
   const command: fc.Arbitrary<{ parts: Part[]; expected: AdminCommand }> = fc.oneof(
-    fc.tuple(fc.constantFrom("reshard", "copy_data", "replicate"), names, fc.option(name, { nil: undefined })).map(([kind, [source, destination, publication], slot]) => ({
-      parts: [...keywords(kind), ...[source, destination, publication, ...(slot === undefined ? [] : [slot])].map((text) => ({ name: text }))],
-      expected: { kind, source, destination, publication, slot } as AdminCommand,
-    })),
-    fc.tuple(fc.constantFrom("pre", "post", "cutover", "post_cutover"), names).map(([phase, [source, destination, publication]]) => ({
-      parts: [...keywords(`schema_sync ${phase}`), ...[source, destination, publication].map((text) => ({ name: text }))],
-      expected: { kind: "schema_sync", phase: phase.replace("_", "-"), source, destination, publication } as AdminCommand,
-    })),
-    fc.tuple(fc.nat(), fc.boolean()).map(([task, dropProgress]) => ({
-      parts: [...keywords("stop_task"), { name: String(task) }, ...(dropProgress ? keywords("drop progress") : [])],
-      expected: { kind: "stop_task", task, dropProgress } as AdminCommand,
-    })),
-    fc.tuple(fc.boolean(), fc.option(name, { nil: undefined })).map(([on, database]) => ({
-      parts: [...keywords(`maintenance ${on ? "on" : "off"}`), ...(database === undefined ? [] : [{ name: database }])],
-      expected: { kind: "maintenance", on, database } as AdminCommand,
-    })),
-    fc.constantFrom(...SHOW_SUBJECTS).map((subject) => ({ parts: keywords(`show ${subject}`), expected: { kind: "show", subject } as AdminCommand })),
+    fc.tuple(fc.constantFrom("reshard" as const, "copy_data" as const, "replicate" as const), names, fc.option(name, { nil: undefined })).map(([kind, [source, destination, publication], slot]) => example([...keywords(kind), ...[source, destination, publication, ...(slot === undefined ? [] : [slot])].map((text) => ({ name: text }))], { kind, source, destination, publication, slot })),
+    fc.tuple(fc.constantFrom("pre" as const, "post" as const, "cutover" as const, "post-cutover" as const), names).map(([phase, [source, destination, publication]]) => example([...keywords(`schema_sync ${phase.replace("-", "_")}`), ...[source, destination, publication].map((text) => ({ name: text }))], { kind: "schema_sync", phase, source, destination, publication })),
+    fc.tuple(fc.nat(), fc.boolean()).map(([task, dropProgress]) => example([...keywords("stop_task"), { name: String(task) }, ...(dropProgress ? keywords("drop progress") : [])], { kind: "stop_task", task, dropProgress })),
+    fc.tuple(fc.boolean(), fc.option(name, { nil: undefined })).map(([on, database]) => example([...keywords(`maintenance ${on ? "on" : "off"}`), ...(database === undefined ? [] : [{ name: database }])], { kind: "maintenance", on, database })),
+    fc.constantFrom(...SHOW_SUBJECTS).map((subject) => example(keywords(`show ${subject}`), { kind: "show", subject })),
   );
   const space = fc.stringMatching(/^[ \t\r\n]{1,4}$/);
   const gap = fc.oneof(space, fc.constantFrom(" /* a comment ; /* nested */ */ ", " -- to the end of the line\n", "\n--\r\n", "/**/ ", "\f\v\u00a0"));
@@ -93,7 +82,7 @@ describe("the commands of the admin database", () => {
     fc.assert(fc.property(command, fc.infiniteStream(gap), fc.infiniteStream(fc.nat(2)), fc.boolean(), ({ parts, expected }, gaps, choices, semicolon) => {
       const choose = (): number => choices.next().value as number;
       const words = parts.map((part) => {
-        if ("keyword" in part) return [...part.keyword].map((letter) => (choose() === 0 ? letter.toUpperCase() : letter)).join("");
+        if ("keyword" in part) return part.keyword.replaceAll(/./g, (letter) => (choose() === 0 ? letter.toUpperCase() : letter));
         const quote = ['"', "'"][choose()];
         if (quote === undefined && PLAIN.test(part.name)) return part.name;
         const mark = quote ?? '"';

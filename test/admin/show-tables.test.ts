@@ -49,7 +49,7 @@ describe("SHOW TASKS", () => {
     expect(show(1)).toEqual([[5, "root", "reshard prod -> prod_2x", "running", "syncing schema", undefined]]);
     reshard.progress.apply(started("schema_sync:pre"), 10);
     expect(show(10)[1]).toEqual([undefined, "subtask", "schema_sync(pre) prod -> prod_2x", "running", "loading schema", undefined]);
-    reshard.progress.apply({ type: "schema-planned", phase: "pre", shard: 0, statements: [{ kind: "table", sql: "CREATE TABLE users ()" }] } as PipelineEvent, 11);
+    reshard.progress.apply({ type: "schema-planned", phase: "pre", shard: 0, statements: [{ kind: "table", sql: "CREATE TABLE users ()" }] }, 11);
     expect(show(11)[1]).toEqual([undefined, "subtask", "schema_sync(pre) prod -> prod_2x", "running", "syncing tables", "0 of 1 statement"]);
     for (const event of [finished("schema_sync:pre"), started("copy"), copyStarted, progress("users", 12), copied("orders", 7)]) reshard.progress.apply(event, 20);
     expect(show(20)).toEqual([
@@ -148,7 +148,7 @@ describe("the other tables", () => {
   it("SHOW SCHEMA_SYNC has PgDog's columns first; what runs, failed and waits", () => {
     const statements = ["CREATE TABLE a ()", "CREATE TABLE b ()", "CREATE TABLE c ()"].map((sql) => ({ kind: "table", sql, table: { schema: "public", name: "x" } }));
     const event = (index: number, state: "running" | "done" | "failed"): PipelineEvent => ({ type: "schema-statement", phase: "pre", shard: 1, index, state, kind: "table", sql: statements[index]!.sql, done: 0, total: 3, ...(state === "failed" ? { message: "no" } : {}) });
-    const syncing = task(2, spec("schema_sync", { phase: "pre" }), [[0, { type: "schema-planned", phase: "pre", shard: 1, statements } as PipelineEvent], [1, event(0, "running")], [2, event(0, "failed")], [3, event(1, "running")]]);
+    const syncing = task(2, spec("schema_sync", { phase: "pre" }), [[0, { type: "schema-planned", phase: "pre", shard: 1, statements }], [1, event(0, "running")], [2, event(0, "failed")], [3, event(1, "running")]]);
     const table = showSchemaSync([syncing], 5);
     expect(names(table).slice(0, 11)).toEqual(["database", "user", "shard", "kind", "sync_state", "started_at", "elapsed", "elapsed_ms", "table_schema", "table_name", "sql"]);
     expect(records(table).map(({ database, user, shard, sync_state, sql, error }) => [database, user, shard, sync_state, sql, error])).toEqual([

@@ -12,7 +12,7 @@ import { STANDARD_STAGES } from "../../src/config/stages.js";
 import { ReshardError } from "../../src/errors.js";
 import { recordedTerminal } from "./terminal.js";
 
-const COMMANDS = ["check", "run", "rollback", "schema-sync", "data-sync", "diff", "verify", "status", "finish", "demo"];
+const COMMANDS = ["check", "run", "rollback", "schema-sync", "data-sync", "diff", "verify", "status", "finish", "serve", "admin", "demo"];
 const THREE = ["--from-database", "a", "--to-database", "b", "--publication", "p"];
 
 const PGDOG = `
@@ -84,6 +84,8 @@ describe("wrong usage exits 2", () => {
     [["schema-sync", ...THREE, "--cutover", "--post-cutover"], "cannot be used with"],
     [["schema-sync", ...THREE, "--post-cutover", "--data-sync-complete"], "cannot be used with"],
     [["schema-sync", ...THREE, "--cutover", "--sequences", "shared"], "Allowed choices are sharded, interleaved, same"],
+    [["admin"], "missing required argument 'commands'"],
+    [["admin", "SHOW TASKS", "--port", "0"], "It has to be a number from 1 to 65535"],
     [["demo", "--rows", "1e6"], "It has to be a whole number from 1 to"],
     [["demo", "--shards", "0"], "It has to be a whole number from 1 to"],
   ])("%j", async (words, message) => {

@@ -50,7 +50,7 @@ export interface App {
 export interface AppParts {
   readonly from?: number;
   readonly to?: number;
-  /** The shards' server, where it is another one. */
+  /** The shards'; the source's where absent, whose snapshots then wait for what is being written to the shards. */
   readonly shardCluster?: Place["cluster"];
   readonly cutover?: Partial<CutoverSettings>;
   readonly stages?: Pipeline["stages"];
