@@ -71,10 +71,13 @@ async function addItems(tx: Transaction, order: Id, user: Id): Promise<void> {
   );
 }
 
+/** By its whole key and the sharding key: ON CONFLICT could not tell of a row on another shard. */
 async function addNote(tx: Transaction, order: Id, user: Id, size: string | null): Promise<void> {
-  await tx.query(
-    `INSERT INTO "Order Notes" ("of", "No.", user_id, "Größe ""L""", "select") VALUES ($1, $2, $3, $4, $5)
-      ON CONFLICT ("of", "No.") DO UPDATE SET "select" = "Order Notes"."select" || '+', "Größe ""L""" = NULL`,
-    [order, tx.random.integer(1, 3), user, size, "a note\tof the order"],
+  const number = tx.random.integer(1, 3);
+  const { rowCount } = await tx.query(
+    `UPDATE "Order Notes" SET "select" = "select" || '+', "Größe ""L""" = NULL WHERE "of" = $1 AND "No." = $2 AND user_id = $3`,
+    [order, number, user],
   );
+  if (rowCount !== 0) return;
+  await tx.query(`INSERT INTO "Order Notes" ("of", "No.", user_id, "Größe ""L""", "select") VALUES ($1, $2, $3, $4, $5)`, [order, number, user, size, "a note\tof the order"]);
 }
