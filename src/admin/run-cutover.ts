@@ -45,8 +45,8 @@ export async function runCutover({ ways, trafficOf, report, signal }: CutoverOrd
 export async function settle({ ways, trafficOf, report, signal }: CutoverOrder): Promise<CutoverOutcome> {
   const { pipeline, opposite, back } = ways;
   return await outcomeOf(async () => {
-    const { inCharge: side } = await settleCutover({ pipeline: back ? opposite : pipeline, trafficOf, report, signal });
-    return side === (back ? "source" : "destination") ? { kind: "switched" } : { kind: "given up", error: undefined };
+    const { inCharge } = await settleCutover({ pipeline: back ? opposite : pipeline, trafficOf, report, signal });
+    return inCharge === (back ? "source" : "destination") ? { kind: "switched" } : { kind: "given up", error: undefined };
   });
 }
 

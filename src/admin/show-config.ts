@@ -1,6 +1,6 @@
 import type { Table } from "./answer.js";
+import { MASK, masked } from "./mask.js";
 
-const MASK = "********";
 /** Names of keys that hold secrets. Paths of key files are none. */
 const SECRET_KEY = /(?:password|passwd|secret|token)s?$/i;
 /** Too short to be looked for elsewhere: it would mask half of the text. */
@@ -28,10 +28,4 @@ function collect(value: unknown, path: string, secret: boolean, leaves: (readonl
 
 function textOfLeaf(value: unknown): string {
   return value instanceof Date ? value.toISOString() : typeof value === "string" ? value : String(value);
-}
-
-/** A secret may also stand in a command or in a connection string. */
-function masked(text: string, secrets: readonly string[]): string {
-  const known = secrets.reduce((sum, secret) => sum.replaceAll(secret, MASK), text);
-  return known.replaceAll(/(\bpass(?:word|wd)\s*=\s*)(?:'(?:[^'\\]|\\.)*'|"[^"]*"|[^\s'";&]+)/gi, `$1${MASK}`).replaceAll(/(:\/\/[^\s:/@]*:)[^\s/@]+@/g, `$1${MASK}@`);
 }

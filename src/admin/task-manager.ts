@@ -2,15 +2,16 @@ import type { Database, Pipeline } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import type { PipelineEvent } from "../pipelines/events.js";
 import { explainError } from "../pipelines/explain-error.js";
-import { finishMigration } from "../pipelines/finish.js";
 import { generatedSlot, migrationId } from "../pipelines/migration.js";
 import type { Traffic } from "../pipelines/traffic.js";
 import { displayAddress } from "../postgres/connection.js";
+import { reasonOf } from "../postgres/server-errors.js";
 import type { TaskRow } from "../progress/task-journal.js";
 import { type StoredDetail, Task, type TaskView } from "./task.js";
 import { nextTaskId } from "./task-id.js";
+import { alreadyRunning, dropMigration, isCancelling, isMigration, isOneWay, notReplicating } from "./task-rules.js";
 import { TaskRun } from "./task-run.js";
-import { migrationKey, TASK_KINDS, type TaskKind, type TaskSpec, taskType } from "./task-spec.js";
+import { migrationKey, TASK_KINDS, type TaskSpec } from "./task-spec.js";
 import { TaskStore } from "./task-store.js";
 import { type PipelineFor, restoredWays, type TaskWays, turned, waysOf } from "./task-ways.js";
 
@@ -125,9 +126,7 @@ export class TaskManager {
     const chosen = id ?? candidates[0];
     const task = chosen === undefined ? undefined : this.#tasks.get(chosen);
     if (chosen === undefined || task === undefined || !candidates.includes(chosen)) {
-      throw new ReshardError("NOT_REPLICATING", "task is not a replication task", {
-        remedy: task === undefined ? "SHOW TASKS lists the tasks; only one that replicates can be cut over." : `Task ${task.id} (${taskType(task.spec)}) is ${task.ended ? task.state : "not replicating yet"}. SHOW TASKS tells how far it is.`,
-      });
+      throw notReplicating(task);
     }
     if (task.interlude !== undefined) throw new ReshardError("ALREADY_RUNNING", `Task ${task.id} is ${task.interlude} already.`, { remedy: "SHOW CUTOVER tells how far it is." });
     this.#running.get(chosen)!.run.requestCutover();
@@ -150,10 +149,10 @@ export class TaskManager {
     task.interlude ??= "stopping";
     task.dropProgress ||= dropProgress;
     // A process that comes later does not go on with it.
-    await this.#save(task);
+    const notices = await this.#save(task).then(() => [], (error: unknown) => [`It stops, and that could not be noted yet: ${reasonOf(error)}`]);
     running.run.stop();
-    if (task.spec.reverse || task.dropProgress || !isMigration(task.spec.kind)) return [];
-    return [`Its slots ${this.slotOf(task)}_… stay, and the source keeps WAL for them: go on with the same command, or end the migration with STOP_TASK ${id} DROP PROGRESS.`];
+    if (task.spec.reverse || task.dropProgress || !isMigration(task.spec.kind)) return notices;
+    return [...notices, `Its slots ${this.slotOf(task)}_… stay, and the source keeps WAL for them: go on with the same command, or end the migration with STOP_TASK ${id} DROP PROGRESS.`];
   }
 
   async #readJournal(database: Database): Promise<void> {
@@ -220,10 +219,10 @@ export class TaskManager {
 
   async #carryOut(task: Task, run: TaskRun, resumed: boolean, host: TaskRun | undefined): Promise<void> {
     try {
-      // What was to be stopped when the last process ended is not begun again.
-      const finished = !isCancelling(task) && (await this.#work(task, run, resumed, host)) === "finished";
+      // What was to be stopped when the last process ended is not begun again; but a cutover has to have an end.
+      const finished = (await (isCancelling(task) ? run.settle() : this.#work(task, run, resumed, host))) === "finished";
       if (!finished && this.#closing && !isCancelling(task)) return;
-      if (!finished && isMigration(task.spec.kind) && (task.spec.reverse || task.dropProgress)) await this.#drop(task);
+      if (!finished && isMigration(task.spec.kind) && (task.spec.reverse || task.dropProgress)) await dropMigration(task);
       task.end(finished || task.spec.reverse ? "finished" : "cancelled", Date.now());
     } catch (cause) {
       const error = explainError(cause);
@@ -256,15 +255,8 @@ export class TaskManager {
     const other = this.#runningOn(task.pipeline);
     if (other !== undefined) throw alreadyRunning(other);
     task.dropProgress = dropProgress;
-    await this.#drop(task);
+    await dropMigration(task);
     return [];
-  }
-
-  /** Drops a migration's slots, and its progress on the shards where that was asked for. */
-  async #drop({ ways, spec, dropProgress }: Task): Promise<void> {
-    await finishMigration({ pipeline: ways!.pipeline, dropProgress });
-    // The way there has left its progress on the other side.
-    if (spec.reverse && dropProgress) await finishMigration({ pipeline: ways!.opposite, dropProgress });
   }
 
   async #beginReverse(task: Task, ways: TaskWays): Promise<void> {
@@ -290,24 +282,4 @@ export class TaskManager {
     this.#beginning = turn.catch(() => undefined);
     return await turn;
   }
-}
-
-function isCancelling(task: Task): boolean {
-  return task.state === "cancelling";
-}
-
-/** From the same servers. */
-function isOneWay(one: Pipeline, other: Pipeline): boolean {
-  return displayAddress(one.from.shards[0]!.primary) === displayAddress(other.from.shards[0]!.primary);
-}
-
-/** It works with slots and progress of its own. */
-function isMigration(kind: TaskKind): boolean {
-  return kind === "reshard" || kind === "copy_data" || kind === "replication";
-}
-
-function alreadyRunning(task: TaskView): ReshardError {
-  return new ReshardError("ALREADY_RUNNING", `Task ${task.id} (${taskType(task.spec)}) works on the same migration.`, {
-    remedy: `Wait for it, or STOP_TASK ${task.id}; SHOW TASKS tells how far it is.`,
-  });
 }

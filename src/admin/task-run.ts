@@ -123,19 +123,28 @@ export class TaskRun {
     }
   }
 
+  /** Only brings to its end what a process before has left of a cutover. */
+  async settle(): Promise<"finished" | "stopped"> {
+    return (await this.#settleBegun((work) => this.#onceUnlocked(work))) ?? "stopped";
+  }
+
+  async #settleBegun(begin: <T>(work: () => Promise<T>) => Promise<T>): Promise<"finished" | undefined> {
+    if (this.#task.cutover !== "under way") return undefined;
+    this.#task.interlude = this.#interlude;
+    const outcome = await this.#settled(await begin(async () => {
+      const found = await settle(this.#order());
+      if (found.kind === "given up" && found.error !== undefined) throw found.error;
+      return found;
+    }));
+    if (outcome.kind === "switched") return await this.#switched();
+    this.#task.interlude = undefined;
+    this.#task.cutover = "none";
+    return undefined;
+  }
+
   async #migrate(begin: <T>(work: () => Promise<T>) => Promise<T>): Promise<"finished" | "stopped"> {
     const { spec } = this.#task;
-    if (this.#task.cutover === "under way") {
-      this.#task.interlude = this.#interlude;
-      const outcome = await this.#settled(await begin(async () => {
-        const found = await settle(this.#order());
-        if (found.kind === "given up" && found.error !== undefined) throw found.error;
-        return found;
-      }));
-      if (outcome.kind === "switched") return await this.#switched();
-      this.#task.interlude = undefined;
-      this.#task.cutover = "none";
-    }
+    if ((await this.#settleBegun(begin)) === "finished") return "finished";
     const stages = taskStages(spec.kind);
     if (stages.length > 0) await begin(() => runPipeline({ pipeline: { ...this.#pipeline, stages }, report: this.#report, signal: this.#stop.signal, beforeStage: this.#saved }));
     // The way back has everything already, and what its foreign keys are is the applications' business.
