@@ -147,9 +147,11 @@ async function attempt(kind: TransactionKind, tx: Transaction, counts: WriterCou
   return true;
 }
 
-/** serialization_failure and deadlock_detected (PostgreSQL documentation, appendix A). */
+/** serialization_failure, deadlock_detected and lock_not_available, which is a deadlock across shards (PostgreSQL documentation, appendix A). */
+const CONFLICTS = new Set(["40001", "40P01", "55P03"]);
+
 function isConflict(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && (error.code === "40001" || error.code === "40P01");
+  return error instanceof pg.DatabaseError && error.code !== undefined && CONFLICTS.has(error.code);
 }
 
 function writerFailed(index: number, cause: unknown): ReshardError {

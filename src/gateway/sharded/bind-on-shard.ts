@@ -46,17 +46,22 @@ export async function expectParse(session: ShardSession, prepared: Portal["prepa
   if (name !== "") session.prepared.add(name);
 }
 
-/**
- * Queues all that makes the portal on the shard.
- * @returns to be called for the answer, after `sync`
- */
-export function queueBind(session: ShardSession, portal: Portal, bound: BoundText, describe: boolean): () => Promise<void> {
-  const parsed = queueParse(session, portal.prepared, bound);
-  const { formats, values, resultFormats } = bound;
-  session.queue(bindMessage({ portal: portal.name, statement: nameOnShards(portal.prepared, bound.variant), formats, values, resultFormats }));
+/** To be called one after the other for the answers, after `sync`. */
+export interface BindAnswers {
+  parsed(): Promise<void>;
+  bound(): Promise<void>;
+}
+
+/** Queues all that makes the portal on the shard. */
+export function queueBind(session: ShardSession, portal: Portal, text: BoundText, describe: boolean): BindAnswers {
+  const parsed = queueParse(session, portal.prepared, text);
+  const { formats, values, resultFormats } = text;
+  session.queue(bindMessage({ portal: portal.name, statement: nameOnShards(portal.prepared, text.variant), formats, values, resultFormats }));
   if (describe) session.queue(describeMessage({ kind: "portal", name: portal.name }));
-  return async () => {
-    await expectParse(session, portal.prepared, bound.variant, parsed);
-    await session.expect(Backend.bindComplete);
+  return {
+    parsed: () => expectParse(session, portal.prepared, text.variant, parsed),
+    bound: async () => {
+      await session.expect(Backend.bindComplete);
+    },
   };
 }

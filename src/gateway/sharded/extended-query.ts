@@ -1,9 +1,9 @@
-import { closeComplete } from "../../wire/backend-messages.js";
+import { closeComplete, parseComplete } from "../../wire/backend-messages.js";
 import { parseBind, parseExecute, parseNamed, parseParse } from "../../wire/frontend-messages.js";
 import { Frontend, type Message } from "../../wire/message.js";
 import { commitTransaction } from "./end-transaction.js";
 import { failure } from "./failure.js";
-import { portalOf } from "./portal-of.js";
+import { parameterCount, portalOf } from "./portal-of.js";
 import { forgetOnShards, isOwn, lookAt, planOne } from "./prepare.js";
 import type { Portal, Prepared } from "./prepared-statements.js";
 import { runPortal } from "./run-portal.js";
@@ -148,6 +148,13 @@ export class ExtendedQuery {
     const prepared = parse?.prepared ?? this.#statementNamed(statement);
     if (name !== "" && core.statements.portal(name) !== undefined) throw failure("42P03", `cursor "${name}" already exists`);
     const portal = await portalOf(core, prepared, bind.message);
+    const { plan } = portal.planned ?? {};
+    // What PREPARE prepares has parameters of its own.
+    const wanted = plan?.kind === "session" && plan.action === "prepare" ? 0 : parameterCount(prepared);
+    if (bind.message.values.length !== wanted) {
+      if (parse !== undefined) core.output.push(parseComplete);
+      throw failure("08P01", `bind message supplies ${bind.message.values.length} parameters, but prepared statement "${statement}" requires ${wanted}`);
+    }
     const done = await this.#portal(waiting, at, synced, { portal, tellParse: parse !== undefined, tellBind: true });
     if (parse !== undefined) this.#keep(parse.name, prepared);
     // Of a statement that has ended its transaction it is gone.

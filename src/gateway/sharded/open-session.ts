@@ -36,6 +36,7 @@ export async function openSession(core: SessionCore): Promise<void> {
       core.output.push(parameterStatus(name, value));
     }
     await restore(core, session, state);
+    core.tellParameters();
   }
   await core.output.flush();
 }

@@ -3,6 +3,7 @@ import type { SessionPlan } from "../planning/statement-plan.js";
 import { failure } from "./failure.js";
 import { planOne } from "./prepare.js";
 import type { Portal, Prepared } from "./prepared-statements.js";
+import { parametersIn } from "./parameters-in.js";
 import type { SessionCore } from "./session-core.js";
 
 /** Of a simple Query. */
@@ -24,6 +25,12 @@ export async function portalOf(core: SessionCore, prepared: Prepared, bind: Bind
   return plan?.kind === "session" && plan.action === "execute" ? await executed(core, plan, portal) : portal;
 }
 
+/** How many parameters a statement takes. */
+export function parameterCount(prepared: Prepared): number {
+  prepared.parameters ??= Math.max(prepared.parameterTypes.length, ...parametersIn(prepared.text));
+  return prepared.parameters;
+}
+
 /** The portal of one statement of a simple Query. */
 export async function portalOfQuery(core: SessionCore, text: string): Promise<Portal> {
   return await portalOf(core, { id: 0, text, named: false, parameterTypes: [] }, NOTHING_BOUND);
@@ -33,6 +40,9 @@ export async function portalOfQuery(core: SessionCore, text: string): Promise<Po
 async function executed(core: SessionCore, { name, values }: Extract<SessionPlan, { action: "execute" }>, { bind, parameters }: Portal): Promise<Portal> {
   const prepared = core.statements.get(name);
   if (prepared === undefined) throw failure("26000", `prepared statement "${name}" does not exist`);
+  if (values.length !== parameterCount(prepared)) {
+    throw failure("42601", `wrong number of parameters for prepared statement "${name}"`, { detail: `Expected ${parameterCount(prepared)} parameters but got ${values.length}.` });
+  }
   const given = values.map((value) => {
     switch (value.kind) {
       case "constant":

@@ -87,7 +87,6 @@ export async function prepareByName(core: SessionCore, { name, statement, types 
   const { statements } = core;
   if (statements.get(name) !== undefined) throw failure("42P05", `prepared statement "${name}" already exists`);
   const session = await sessionToAsk(core);
-  await session.flushed();
   const parameterTypes = types.length === 0 ? [] : (await session.ask(`SELECT ${types.map((type) => `${quoteLiteral(type)}::pg_catalog.regtype::pg_catalog.oid`).join(", ")}`)).rows[0]!.map(Number);
   const prepared: Prepared = { id: statements.nextId(), text: statement, named: true, parameterTypes, sql };
   await lookAt(core, prepared, { parse: false, describe: false });

@@ -14,6 +14,8 @@ export interface Prepared {
   readonly parameterTypes: readonly number[];
   /** What the server says of them; undefined before it was asked. */
   describedTypes?: readonly number[];
+  /** How many there are; undefined before they were counted. */
+  parameters?: number;
   /** By PREPARE: its text. */
   readonly sql?: string;
 }

@@ -36,9 +36,8 @@ export async function copyOut(core: SessionCore, text: string, sessions: readonl
   return commandComplete(addTags(tags));
 }
 
-/** COPY is sent as a Query: a Sync behind it would be overlooked. What is queued before it has to have succeeded. */
+/** COPY is sent as a Query: a Sync behind it would be overlooked. */
 async function beginCopy(session: ShardSession, text: string, response: number): ReturnType<ShardSession["expect"]> {
-  await session.flushed();
   await session.query(text);
   return await session.expect(response);
 }

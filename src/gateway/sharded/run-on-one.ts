@@ -1,7 +1,7 @@
 import { bindComplete, commandComplete, noData, parseComplete } from "../../wire/backend-messages.js";
 import { describeMessage, executeMessage } from "../../wire/frontend-messages.js";
 import { Backend, type Message } from "../../wire/message.js";
-import { type BoundText, queueBind } from "./bind-on-shard.js";
+import { type BindAnswers, type BoundText, queueBind } from "./bind-on-shard.js";
 import { feedCopy, toAll } from "./copy-in.js";
 import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";
@@ -17,19 +17,18 @@ const MANY: ReadonlySet<number> = new Set([Backend.dataRow, Backend.copyData]);
  */
 export async function runOnOne(core: SessionCore, run: StatementRun, session: ShardSession, bound: BoundText): Promise<Buffer | undefined> {
   const { portal, simple, maxRows } = run;
-  let bindAnswer: (() => Promise<void>) | undefined;
+  let answers: BindAnswers | undefined;
   // A Query would not heed that what was queued before it has failed.
   const asQuery = simple && !session.hasQueued && bound.values.length === 0 && maxRows === 0 && portal.name === "";
   if (asQuery) await session.query(bound.text);
   else {
     const describe = run.describe || simple;
-    if (portal.shards.length === 0) bindAnswer = queueBind(session, portal, bound, describe);
+    if (portal.shards.length === 0) answers = queueBind(session, portal, bound, describe);
     else if (describe) session.queue(describeMessage({ kind: "portal", name: portal.name }));
     if (maxRows !== undefined) session.queue(executeMessage({ portal: portal.name, maxRows }));
     await session.sync();
   }
-  await bindAnswer?.();
-  tellBound(core, run);
+  await tellBound(core, run, answers === undefined ? [] : [answers]);
   portal.shards = [session.shard];
   const end = await relay(core, run, session);
   const failure = await session.finish();
@@ -38,9 +37,11 @@ export async function runOnOne(core: SessionCore, run: StatementRun, session: Sh
   return end;
 }
 
-/** ParseComplete and BindComplete, where the client waits for them. */
-export function tellBound({ output }: SessionCore, { tellParse, tellBind }: StatementRun): void {
+/** ParseComplete and BindComplete, where the client waits for them, once the shards have said so. */
+export async function tellBound({ output }: SessionCore, { tellParse, tellBind }: StatementRun, answers: readonly BindAnswers[]): Promise<void> {
+  for (const { parsed } of answers) await parsed();
   if (tellParse) output.push(parseComplete);
+  for (const { bound } of answers) await bound();
   if (tellBind) output.push(bindComplete);
 }
 

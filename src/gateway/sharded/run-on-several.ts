@@ -2,7 +2,7 @@ import { type FieldDescription, noData, parseRowDescription, rowDescription } fr
 import { describeMessage, executeMessage } from "../../wire/frontend-messages.js";
 import { Backend } from "../../wire/message.js";
 import type { Gather, RoutedPlan } from "../planning/statement-plan.js";
-import { type BoundText, clientText, queueBind } from "./bind-on-shard.js";
+import { type BindAnswers, type BoundText, clientText, queueBind } from "./bind-on-shard.js";
 import { addTags, tagWithCount } from "./command-tag.js";
 import { gatherAggregate } from "./gather-aggregate.js";
 import { gatherMerge, rowOrder, type TextTraits } from "./gather-merge.js";
@@ -51,12 +51,16 @@ export async function openOnSeveral(core: SessionCore, run: StatementRun, plan: 
   const { sessions, inTurn } = plan;
   const first = inTurn ? sessions.slice(0, 1) : sessions;
   const bind = portal.shards.length === 0;
-  const fields = (await beginOn(first, portal, bind ? plan : undefined, maxRows))[0];
-  tellBound(core, run);
+  const begin = async (on: readonly ShardSession[], told: StatementRun, rows: number | undefined): Promise<FieldDescription[] | undefined> => {
+    await tellBound(core, told, await beginOn(on, portal, bind ? plan : undefined, rows));
+    return (await fieldsOf(on))[0];
+  };
+  const untold = { ...run, tellParse: false, tellBind: false };
+  const fields = await begin(first, run, maxRows);
   tellFields(core, run, fields, plan.hidden);
   portal.shards = sessions.map(({ shard }) => shard);
   if (maxRows === undefined) {
-    if (inTurn) await beginOn(sessions.slice(1), portal, bind ? plan : undefined, maxRows);
+    if (inTurn) await begin(sessions.slice(1), untold, maxRows);
     for (const session of sessions) await session.expect(Backend.readyForQuery);
     return undefined;
   }
@@ -78,7 +82,7 @@ export async function openOnSeveral(core: SessionCore, run: StatementRun, plan: 
   };
   const { rows, counted } = gathered();
   const rest = async (): Promise<void> => {
-    if (inTurn && sessions.length > 1) await beginOn(sessions.slice(1), portal, bind ? plan : undefined, 0);
+    if (inTurn && sessions.length > 1) await begin(sessions.slice(1), untold, 0);
     await Promise.all(parts.map((part) => part.skip()));
   };
   return {
@@ -100,20 +104,24 @@ export async function openOnSeveral(core: SessionCore, run: StatementRun, plan: 
 }
 
 /**
+ * Sends what begins a portal's answer.
  * @param plan undefined where the portal is bound already
- * @returns row descriptions, by session; undefined where there are no rows
  */
-async function beginOn(sessions: readonly ShardSession[], portal: Portal, plan: GatherPlan | undefined, maxRows: number | undefined): Promise<(FieldDescription[] | undefined)[]> {
-  const answers: ((() => Promise<void>) | undefined)[] = [];
+async function beginOn(sessions: readonly ShardSession[], portal: Portal, plan: GatherPlan | undefined, maxRows: number | undefined): Promise<BindAnswers[]> {
+  const answers: BindAnswers[] = [];
   for (const session of sessions) {
     if (plan !== undefined) answers.push(queueBind(session, portal, plan.bound(session), true));
     else session.queue(describeMessage({ kind: "portal", name: portal.name }));
     if (maxRows !== undefined) session.queue(executeMessage({ portal: portal.name, maxRows }));
   }
   await Promise.all(sessions.map((session) => session.sync()));
+  return answers;
+}
+
+/** The rows' descriptions; undefined where there are no rows by nature. */
+async function fieldsOf(sessions: readonly ShardSession[]): Promise<(FieldDescription[] | undefined)[]> {
   const described: (FieldDescription[] | undefined)[] = [];
-  for (const [index, session] of sessions.entries()) {
-    await answers[index]?.();
+  for (const session of sessions) {
     const message = await session.next();
     described.push(message.type === Backend.rowDescription ? parseRowDescription(message) : undefined);
   }

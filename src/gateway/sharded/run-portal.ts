@@ -36,17 +36,17 @@ export async function runPortal(core: SessionCore, run: StatementRun): Promise<B
   }
   if (maxRows !== undefined && portal.finished === true) return commandComplete("SELECT 0");
   if (maxRows !== undefined && portal.answer !== undefined) return await continueAnswer(core, run, portal.answer, maxRows);
-  if (plan === undefined) return tellOwn(core, run) ? emptyQueryResponse : undefined;
+  if (plan === undefined) return (await tellOwn(core, run)) ? emptyQueryResponse : undefined;
   const { text, node } = portal.planned!.statement;
   switch (plan.kind) {
     case "refused":
       if (plan.unknownRelation !== undefined) await failAsServer(core, run, plan.unknownRelation.name);
       throw failure("0A000", plan.reason, { hint: plan.remedy });
     case "transaction":
-      return tellOwn(core, run) ? commandComplete(await runTransactionPlan(core, plan, text, node)) : undefined;
+      return (await tellOwn(core, run)) ? commandComplete(await runTransactionPlan(core, plan, text, node)) : undefined;
     case "session":
       if (plan.action === "set-config") return await setConfig(core, run, plan);
-      return tellOwn(core, run) ? commandComplete(await runSessionPlan(core, plan as KeptPlan, text)) : undefined;
+      return (await tellOwn(core, run)) ? commandComplete(await runSessionPlan(core, plan as KeptPlan, text)) : undefined;
     case "routed":
       return plan.alone ? await withoutTransaction(core, run, plan) : await runRouted(core, run, plan);
     case "split-insert":
@@ -54,7 +54,7 @@ export async function runPortal(core: SessionCore, run: StatementRun): Promise<B
     case "insert-everywhere":
       return await runEverywhere(core, run, plan);
     case "copy-in":
-      return tellOwn(core, run) ? await runCopyIn(core, run, plan, text) : undefined;
+      return (await tellOwn(core, run)) ? await runCopyIn(core, run, plan, text) : undefined;
   }
 }
 
@@ -64,8 +64,8 @@ function endsFailed(plan: StatementPlan | undefined): boolean {
 }
 
 /** What the client waits for before the execution of something without rows; true if it is to be executed. */
-function tellOwn(core: SessionCore, run: StatementRun): boolean {
-  tellBound(core, run);
+async function tellOwn(core: SessionCore, run: StatementRun): Promise<boolean> {
+  await tellBound(core, run, []);
   if (run.describe) core.output.push(noData);
   return run.maxRows !== undefined;
 }
@@ -79,7 +79,7 @@ async function runRouted(core: SessionCore, run: StatementRun, plan: RoutedPlan)
   let end: Buffer | undefined;
   if (sessions.length === 1) end = await runOnOne(core, run, sessions[0]!, clientText(portal));
   else if (as(node, "CopyStmt") !== undefined) {
-    if (!tellOwn(core, run)) return undefined;
+    if (!(await tellOwn(core, run))) return undefined;
     end = await copyOut(core, text, sessions);
     await finishAll(sessions);
   } else end = await gathered(core, run, sessions, await openOnSeveral(core, run, routedGatherPlan(plan, portal, sessions), maxRows));
@@ -165,8 +165,8 @@ async function finishAll(sessions: readonly ShardSession[]): Promise<void> {
 /** VACUUM, CREATE INDEX CONCURRENTLY: never inside of a transaction. */
 async function withoutTransaction(core: SessionCore, run: StatementRun, plan: RoutedPlan): Promise<Buffer | undefined> {
   const { portal, alone } = run;
-  if (core.transaction.mode !== "none" || (run.maxRows !== undefined && !alone)) throw failure("25001", "this statement cannot run inside a transaction block", { hint: "Send it by itself." });
-  if (!tellOwn(core, run)) return undefined;
+  if (!(await tellOwn(core, run))) return undefined;
+  if (core.transaction.mode !== "none" || !alone) throw failure("25001", "this statement cannot run inside a transaction block", { hint: "Send it by itself." });
   const shards = resolveShards(core, plan, portal);
   const end = await runAlone(core, portal.planned!.statement.text, await core.enlist(shards, true));
   await after(core, plan, []);
@@ -183,10 +183,7 @@ async function setConfig(core: SessionCore, run: StatementRun, plan: Extract<Sta
   const end = await runOnOne(core, run, sessions[0]!, clientText(portal));
   if (maxRows === undefined) return end;
   const others = sessions.slice(1);
-  await Promise.all(others.map(async (session) => {
-    await session.flushed();
-    await session.execute(setting.statement);
-  }));
+  await Promise.all(others.map((session) => session.execute(setting.statement)));
   keepSetting(core, plan.name, setting.value, plan.isLocal, setting.statement);
   return end;
 }

@@ -128,16 +128,13 @@ async function onFirst(core: SessionCore, listens: boolean, text: string): Promi
   const [session] = await core.enlist([0], true);
   session!.unpreparable = core.transaction.mode !== "none";
   if (listens) core.listens = true;
-  return await session!.flushed().then(() => session!.execute(text));
+  return await session!.execute(text);
 }
 
 /** On all shards of the transaction, one at least. */
 async function onJoined(core: SessionCore, text: string): Promise<string> {
   const joined = core.shards.joined.map(({ shard }) => shard);
   const sessions = await core.enlist(joined.length > 0 ? joined : [core.anyShard()], false);
-  const tags = await Promise.all(sessions.map(async (session) => {
-    await session.flushed();
-    return await session.execute(text);
-  }));
+  const tags = await Promise.all(sessions.map((session) => session.execute(text)));
   return tags[0]!;
 }

@@ -1,9 +1,9 @@
-import { tokenAt } from "../../postgres/sql-tokens.js";
 import { shardsOf } from "../planning/shards-of.js";
 import type { SplitInsertPlan } from "../planning/statement-plan.js";
 import { type BoundText, clientText } from "./bind-on-shard.js";
 import { failure } from "./failure.js";
 import { gatherInOrder } from "./gather-union.js";
+import { parametersIn } from "./parameters-in.js";
 import type { Portal } from "./prepared-statements.js";
 import type { GatherPlan } from "./run-on-several.js";
 import type { ShardSession } from "./shard-session.js";
@@ -48,17 +48,4 @@ function withoutOthers(text: string, own: BoundText): BoundText {
     values: numbers.map((number) => (mentioned.has(number) ? own.values[number - 1]! : null)),
     resultFormats: own.resultFormats,
   };
-}
-
-/** The numbers of a text's parameters. */
-export function parametersIn(text: string): Set<number> {
-  const numbers = new Set<number>();
-  let dollar = false;
-  for (let at = 0; at < text.length; ) {
-    const { token, end } = tokenAt(text, at);
-    if (dollar && /^\d/.test(token)) numbers.add(Number(token));
-    dollar = token === "$";
-    at = end;
-  }
-  return numbers;
 }

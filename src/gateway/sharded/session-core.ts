@@ -1,4 +1,4 @@
-import { noticeResponse, parseNotification, parseParameterStatus, notificationResponse } from "../../wire/backend-messages.js";
+import { noticeResponse, notificationResponse, parameterStatus, parseNotification, parseParameterStatus } from "../../wire/backend-messages.js";
 import { Backend, type Message } from "../../wire/message.js";
 import type { SessionContext } from "../backend-session.js";
 import { searchPathOf } from "../planning/search-path.js";
@@ -42,6 +42,8 @@ export class SessionCore {
   readonly lockedTables = new Set<string>();
   /** The client's request is cancelled: nothing more of it is begun. */
   cancelled = false;
+  /** What shards have said of their settings, and the client has not been told. */
+  readonly #parameters = new Map<string, string>();
   /** Within a transaction that has changed the schema: by the catalog as it sees it. */
   #ownPlanner: StatementPlanner | undefined;
 
@@ -118,6 +120,17 @@ export class SessionCore {
     return this.context.addresses.map((_, shard) => shard);
   }
 
+  /** Tells the client which of the settings that it hears of are others than they were; as servers do, before ReadyForQuery. */
+  tellParameters(): void {
+    const { told } = this.context;
+    for (const [name, value] of this.#parameters) {
+      if (told.get(name) === value) continue;
+      told.set(name, value);
+      this.output.push(parameterStatus(name, value));
+    }
+    this.#parameters.clear();
+  }
+
   /** For the client, of the gateway's own. */
   warn(sqlState: string, message: string, detail?: string): void {
     this.output.push(noticeResponse("WARNING", { sqlState, message, detail }));
@@ -147,11 +160,9 @@ export class SessionCore {
   #hear(session: ShardSession, message: Message): void {
     switch (message.type) {
       case Backend.parameterStatus: {
-        const { told } = this.context;
         const { name, value } = parseParameterStatus(message);
-        if (told.get(name) === value) return;
-        told.set(name, value);
-        break;
+        this.#parameters.set(name, value);
+        return;
       }
       case Backend.noticeResponse:
         if (!this.notices.isNew(session.shard, message)) return;

@@ -132,8 +132,9 @@ export class ShardSession implements ServerInUse {
     if (failure !== undefined) throw failure;
   }
 
-  /** Sends a simple Query. */
+  /** Sends a simple Query, once what is queued has succeeded. */
   async query(sql: string): Promise<void> {
+    await this.flushed();
     this.queue(queryMessage(sql));
     await this.#send();
   }
@@ -306,7 +307,11 @@ export class ShardSession implements ServerInUse {
         }
         case Backend.readyForQuery:
           this.#expected--;
-          if (this.#expected === 0) this.#failed = false;
+          if (this.#expected === 0) {
+            this.#failed = false;
+            this.#own = 0;
+            this.#closing = 0;
+          }
           this.status = parseReadyForQuery(message);
           return message;
         default:

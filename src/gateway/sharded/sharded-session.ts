@@ -290,6 +290,7 @@ export class ShardedSession implements BackendSession {
     this.#inBatch = false;
     core.cancelled = false;
     core.notices.clear();
+    core.tellParameters();
     core.output.push(readyForQuery(status));
     await core.output.flush();
     if (status === "I") activity.transactions++;
