@@ -326,9 +326,14 @@ class Writer {
     const alias = `t${this.#aliases++}`;
     const table = this.#table(this.chance(85));
     const inner = this.#source(table);
-    const change = this.chance(40);
+    const change = this.pick([["", 6], ["delete", 3], ["update", 1], ["insert", 2]] as const);
     const where = ` WHERE ${this.#condition([inner], [], 1)}`;
-    const body = change ? `DELETE FROM ${table.name} ${inner.alias}${where} RETURNING ${inner.alias}.*` : `SELECT * FROM ${table.name} ${inner.alias}${where}`;
+    const row = (): string => `(${Object.values(table.columns).map((type) => this.#inserted(type)).join(", ")})`;
+    const body =
+      change === "delete" ? `DELETE FROM ${table.name} ${inner.alias}${where} RETURNING ${inner.alias}.*`
+      : change === "update" ? `UPDATE ${table.name} ${inner.alias} SET ${this.#assignments(table, [inner])}${where} RETURNING ${inner.alias}.*`
+      : change === "insert" ? `INSERT INTO ${table.name} VALUES ${row()}${this.chance(30) ? `, ${row()}` : ""} ON CONFLICT (${table.primaryKey.join(", ")}) DO NOTHING RETURNING *`
+      : `SELECT * FROM ${table.name} ${inner.alias}${where}`;
     const source: Source = { alias, columns: table.columns, key: table.key, primaryKey: table.primaryKey };
     const prefix = `WITH w AS (${body}) `;
     const other = this.chance(35) ? this.#anyTable() : undefined;
@@ -336,7 +341,12 @@ class Writer {
     const from = other === undefined ? `w ${alias}` : `w ${alias} JOIN ${other.name} ${others[0]!.alias} ON ${this.#joinCondition([source], others[0]!, false)}`;
     const rest = this.chance(50) ? ` WHERE ${this.#condition([source, ...others], [], 0)}` : "";
     const targets = this.chance(30) ? this.#aggregate([source, ...others]) : `${this.#column([source, ...others])}, ${this.#column([source])}`;
-    return this.#plain(`${prefix}SELECT ${targets} FROM ${from}${rest}`);
+    if (change !== "" && this.chance(20)) {
+      const next = this.#table(true);
+      return this.#plain(`${prefix}${this.one([() => this.#delete(next), () => this.#insert(next), () => `SELECT * FROM ${next.name} n WHERE ${this.#condition([{ ...this.#source(next), alias: "n" }], [], 0)}`])()}`);
+    }
+    const tail = this.chance(15) ? ` UNION ALL SELECT ${targets.includes("(") ? "1" : "NULL, NULL"} FROM ${this.#table(true).name}` : "";
+    return this.#plain(`${prefix}SELECT ${targets} FROM ${from}${rest}${tail}`);
   }
 
   // --- changes
