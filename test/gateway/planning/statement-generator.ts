@@ -410,8 +410,11 @@ class Writer {
       if (name === table.key && key !== undefined && this.chance(75)) return `${key.alias}.${key.key!}`;
       return this.chance(name === table.key ? 50 : 20) ? this.#value(type) : this.#column(sources, type);
     });
-    // DISTINCT, so that a conflict with another row of the same statement does not depend on the order.
-    return `${into} SELECT DISTINCT ${values.map((value, index) => `${value} AS c${index}`).join(", ")} FROM ${from}${this.chance(60) ? ` WHERE ${this.#condition(sources, [], 1)}` : ""}${conflict}${returning}`;
+    // Of rows with the same key it has to be certain which one there is, and so which one conflicts.
+    const places = names.flatMap((name, index) => (table.primaryKey.includes(name) ? [index + 1] : []));
+    const distinct = conflict === "" || places.length < table.primaryKey.length ? "DISTINCT" : `DISTINCT ON (${places.join(", ")})`;
+    const order = distinct === "DISTINCT" ? "" : ` ORDER BY ${[...places, ...names.map((_, index) => index + 1)].join(", ")}`;
+    return `${into} SELECT ${distinct} ${values.map((value, index) => `${value} AS c${index}`).join(", ")} FROM ${from}${this.chance(60) ? ` WHERE ${this.#condition(sources, [], 1)}` : ""}${order}${conflict}${returning}`;
   }
 
   #merge(): string {
