@@ -181,14 +181,21 @@ class Writer {
     const keys = this.#keyed(sources).filter((source) => this.#keyType(source) === answer.type);
     const column = keys.length > 0 && this.chance(70) ? `${this.one(keys).alias}.${keys[0]!.key!}` : this.#column(sources, answer.type);
     const known = keys.length > 0 && !sources.some(({ alias, columns }) => column.startsWith(`${alias}.`) && column.slice(alias.length + 1) in columns) ? `${keys[0]!.alias}.${keys[0]!.key!}` : column;
+    const alone = sources.length === 1 && sources[0]!.key === undefined;
+    if (alone && this.chance(30)) {
+      const by = this.chance(50) ? (sources[0]!.primaryKey ?? ["1"]) : [this.#column(sources)];
+      return `SELECT ${known} FROM ${from}${where} ORDER BY ${by.map((column) => (/\W/.test(column) || column === "1" ? column : `${sources[0]!.alias}.${column}`)).join(", ")} LIMIT ${this.draw(fc.integer({ min: 1, max: 4 }))}`;
+    }
     return `SELECT ${known} FROM ${from}${where}${this.chance(6) ? ` ORDER BY 1 LIMIT ${this.draw(fc.integer({ min: 1, max: 3 }))}` : ""}`;
   }
 
   // --- FROM
 
-  #range(depth: number): { readonly text: string; readonly source: Source } {
+  /** @param near a range with which it may well share its sharding key */
+  #range(depth: number, near?: Source): { readonly text: string; readonly source: Source } {
     if (depth <= 0 || this.chance(85)) {
-      const table = this.#anyTable();
+      const alike = near?.key === undefined || !this.chance(50) ? [] : WORLD_TABLES.filter((table) => table.key !== undefined && table.columns[table.key] === this.#keyType(near));
+      const table = alike.length > 0 ? this.one(alike) : this.#anyTable();
       const source = this.#source(table);
       return { text: `${table.name} ${source.alias}`, source };
     }
@@ -213,8 +220,8 @@ class Writer {
     const merged: { readonly name: string; readonly type: "int" | "text" }[] = [];
     const more = this.chance(single) ? 0 : this.pick([[1, 4], [2, 2], [3, 1]]);
     for (let index = 0; index < more; index++) {
-      const { text: next, source } = this.#lateral(sources, depth) ?? this.#range(depth);
-      const join = this.pick([["JOIN", 6], ["LEFT JOIN", 5], ["RIGHT JOIN", 1], ["FULL JOIN", 1], [",", 2], ["CROSS JOIN", 1]] as const);
+      const { text: next, source } = this.#lateral(sources, depth) ?? this.#range(depth, this.one(sources));
+      const join = this.pick([["JOIN", 6], ["LEFT JOIN", 5], ["RIGHT JOIN", 2], ["FULL JOIN", 2], [",", 2], ["CROSS JOIN", 1]] as const);
       const lateral = next.startsWith("LATERAL");
       const common = Object.keys(source.columns).filter((name) => sources.length === 1 && sources[0]!.columns[name] === source.columns[name]);
       if (!lateral && join.endsWith(" JOIN") && join !== "CROSS JOIN" && common.length > 0 && this.chance(60)) {
