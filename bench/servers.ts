@@ -93,6 +93,7 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
       reshardingMaintenanceWorkMem: undefined,
       integerPrimaryKeys: "bigint",
     },
+    cutover: { traffic: { kind: "gateway" }, stopThreshold: 1_000_000, timeout: 30_000, timeoutAction: "abort", lastTransactionDelay: 0, saveConfig: false, drainTimeout: 500, drainAction: "abort", verify: true, reverse: true },
     allowPartialPublication: false,
     onDdl: "stop",
     sequences: "sharded",

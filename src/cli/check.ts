@@ -1,20 +1,21 @@
 import type { Command } from "commander";
 import { checkServers } from "../pipelines/check-servers.js";
+import { dataSyncStages } from "./data-sync-stages.js";
 import { failureFields, failureText } from "./failure.js";
 import { acceptFileOrDatabases, allowPartialPublication, loadPipeline, pipelineChoice } from "./pipeline-choice.js";
 import type { Execute } from "./execute.js";
-import { counted } from "./view/quantities.js";
+import { counted } from "../words.js";
 
 export function addCheck(program: Command, execute: Execute): void {
   allowPartialPublication(acceptFileOrDatabases(program.command("check")))
     .summary("tell beforehand what will go wrong")
-    .description("Reads the configuration and tells every mistake in it. With --connect it also asks the servers what a run would ask before it makes anything, and tells what the shards will lack: foreign keys that cannot hold, unique keys that hold on each shard only, what the dump has that is not carried. Changes nothing; anything that would stop a run is exit code 1, a mistake in a file 78.")
+    .description("Reads the configuration and tells every mistake in it. With --connect it also asks the servers what a run asks before it makes anything, and tells what of it would stop a run, and what the shards will lack: foreign keys that cannot hold, unique keys that hold on each shard only, what the dump has that is not carried. What a run meets later, in the rows or in tables that a shard has already, it does not know. Changes nothing; a problem that would stop a run is exit code 1, a mistake in a file 78.")
     .option("--connect", "ask the servers too")
     .addHelpText("after", "\nExamples:\n  pg-reshard check reshard.toml\n  pg-reshard check reshard.toml --connect")
     .action(async (file: string | undefined, { connect }: { readonly connect?: boolean }, command: Command) => {
       const choice = pipelineChoice(command, file);
       await execute("check", async ({ report, terminal }) => {
-        const pipeline = loadPipeline(choice, terminal.environment);
+        const pipeline = loadPipeline(choice, terminal.environment, choice.kind === "file" ? {} : { stages: dataSyncStages({}) });
         const move = `${pipeline.from.name} (${counted(pipeline.from.shards.length, "shard")}) to ${pipeline.to.name} (${counted(pipeline.to.shards.length, "shard")})`;
         if (connect !== true) {
           for (const message of pipeline.notes) report({ type: "note", message });

@@ -11,7 +11,7 @@ export async function runStages(pipeline: Pipeline, tools: Tools, options: { rea
   const { terminal, signal } = tools;
   const reached = { inSync: false };
   tools.report(startedEvent(pipeline));
-  const { verdicts, sound } = await runPipeline({
+  const { verdicts, sound, cutover, inCharge } = await runPipeline({
     pipeline,
     signal,
     report(event) {
@@ -20,9 +20,9 @@ export async function runStages(pipeline: Pipeline, tools: Tools, options: { rea
     },
     ...options,
   });
-  if (signal.aborted && !reached.inSync && pipeline.stages.some((stage) => stage.type === "replicate" && stage.until === "caught-up")) {
+  if (signal.aborted && !reached.inSync && inCharge === undefined && pipeline.stages.some((stage) => stage.type === "replicate" && stage.until === "caught-up")) {
     throw new ReshardError("INTERRUPTED", "Stopped before the shards were in sync.", { remedy: "Run the same command again: it goes on from here." });
   }
   const text = verdicts.length === 0 ? "" : `${verdictTable(verdicts, terminal.columns, paintWith(terminal.colors.out))}${verdictSentence(verdicts)}\n`;
-  return { ok: sound, text, fields: verdicts.length === 0 ? {} : { sound, verdicts } };
+  return { ok: sound, text, fields: { ...(verdicts.length === 0 ? {} : { sound, verdicts }), ...(cutover === undefined ? {} : { cutover }) } };
 }

@@ -4,7 +4,7 @@ import type { SequenceStrategy } from "../config/types.js";
 import { runSchemaSync, schemaSyncSql } from "../pipelines/run-schema-sync.js";
 import { loadPipeline, pipelineChoice, requireDatabases } from "./pipeline-choice.js";
 import type { Execute } from "./execute.js";
-import { counted } from "./view/quantities.js";
+import { counted } from "../words.js";
 
 interface SchemaSyncFlags {
   readonly dryRun?: boolean;

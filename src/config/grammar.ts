@@ -188,10 +188,55 @@ export const GENERAL = grammar(
     resharding_parallel_index_builds: wholeNumber(1, 64, "a number of builds, from 1 to 64").optional(),
     resharding_maintenance_work_mem: memory.optional(),
     integer_primary_keys: oneOf("bigint", "keep").optional(),
+    cutover_traffic_stop_threshold: wholeNumber(0, Number.MAX_SAFE_INTEGER, "bytes, 0 or more").optional(),
+    cutover_timeout: milliseconds.optional(),
+    cutover_timeout_action: oneOf("abort", "cutover").optional(),
+    cutover_last_transaction_delay: milliseconds.optional(),
+    // The lag is always brought to nothing.
+    cutover_replication_lag_threshold: wholeNumber(0, Number.MAX_SAFE_INTEGER, "bytes, 0 or more").optional(),
+    cutover_save_config: flag.optional(),
+    cutover_drain_timeout: milliseconds.optional(),
+    cutover_drain_action: oneOf("abort", "cancel").optional(),
+    cutover_verify: flag.optional(),
+    host: name.optional(),
+    port: wholeNumber(0, 65_535, "a port, from 0 to 65535").optional(),
+    auth_type: oneOf("scram", "plain", "trust", "md5").optional(),
+    tls_certificate: name.optional(),
+    tls_private_key: name.optional(),
+    max_clients: wholeNumber(1, 1_000_000, "a number of clients, from 1").optional(),
+    client_login_timeout: milliseconds.optional(),
+    client_idle_timeout: milliseconds.optional(),
+    query_timeout: milliseconds.optional(),
+    two_phase_commit: flag.optional(),
+    state_directory: name.optional(),
   },
   PROXY_GENERAL_KEYS,
 );
 export type GeneralRow = z.infer<typeof GENERAL.schema>;
+
+/** Without defaults, as `GENERAL`. */
+export const ADMIN = grammar("[admin]", { name: name.optional(), user: name.optional(), password: text.optional() });
+export type AdminRow = z.infer<typeof ADMIN.schema>;
+
+/** Which of the keys belong together is checked where they are put together. */
+export const CUTOVER = grammar("[cutover]", {
+  traffic: oneOf("gateway", "pgbouncer", "command").optional(),
+  reverse: flag.optional(),
+  pgbouncer_host: name.optional(),
+  pgbouncer_port: wholeNumber(1, 65_535, "a port, from 1 to 65535").optional(),
+  pgbouncer_user: name.optional(),
+  pgbouncer_password: text.optional(),
+  pgbouncer_file: name.optional(),
+  pgbouncer_databases: list(name, "a list of names of PgBouncer's [databases]").optional(),
+  pgbouncer_targets: z.record(z.string(), name, { error: "a table: connection strings by the names of [[databases]]" }).optional(),
+  pause_command: name.optional(),
+  switch_command: name.optional(),
+  resume_command: name.optional(),
+  undo_command: name.optional(),
+  in_charge_command: name.optional(),
+  command_timeout: milliseconds.optional(),
+});
+export type CutoverRow = z.infer<typeof CUTOVER.schema>;
 
 export const REPLICATION = grammar("[replication]", { pg_dump_path: name.optional() });
 
@@ -230,4 +275,5 @@ export const STAGES = {
   copy: stage("copy", {}),
   replicate: stage("replicate", { until: oneOf("caught-up", "stopped").default("caught-up") }),
   verify: stage("verify", {}),
+  cutover: stage("cutover", {}),
 } as const;

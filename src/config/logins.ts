@@ -69,7 +69,8 @@ function namesOne(user: UserRow): user is UserRow & { readonly database: string 
   return user.database !== undefined && user.database !== "";
 }
 
-function isFor(user: UserRow, database: string): boolean {
+/** Whether an entry of `[[users]]` is for a database. */
+export function isFor(user: UserRow, database: string): boolean {
   return user.all_databases || databasesNamed(user).some(({ name }) => name === database);
 }
 
@@ -80,11 +81,12 @@ function mayBeFor(raw: unknown, database: string): boolean {
   return named === undefined || named === database || all === true || all instanceof Substituted;
 }
 
-function serverUser(user: UserRow): string {
+/** The name an entry logs in with at the servers. */
+export function serverUser(user: UserRow): string {
   return user.server_user ?? user.name;
 }
 
-function serverPassword(user: UserRow): string | undefined {
+export function serverPassword(user: UserRow): string | undefined {
   return user.server_password ?? user.password ?? user.passwords?.[0];
 }
 

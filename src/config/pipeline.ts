@@ -1,3 +1,4 @@
+import { cutoverOf } from "./cutover.js";
 import { ConfigurationError, quoted, type Place, type Problem } from "./configuration-error.js";
 import { didYouMean } from "./did-you-mean.js";
 import type { DatabaseRow, GeneralRow } from "./grammar.js";
@@ -34,6 +35,47 @@ export interface Order {
  */
 export function assemblePipeline(sections: Sections, order: Order, problems: Problem[]): Pipeline {
   const notes = [...sections.notes];
+  const checkName = checkDatabaseNames(sections, problems);
+  const build = ({ name, place }: DatabaseReference): Database | undefined =>
+    checkName(name, place) ? databaseOf(name, sections, problems, notes) : undefined;
+  const from = order.from === undefined ? undefined : build(order.from);
+  const same = order.to !== undefined && order.from?.name === order.to.name;
+  if (same) {
+    problems.push(
+      problemAt(
+        order.to.place,
+        "CONFLICT",
+        `${quoted(order.to.name)} is both source and destination`,
+        "two databases",
+      ),
+    );
+  }
+  const to = order.to === undefined || same ? undefined : build(order.to);
+  const taking = new Set([order.from?.name, order.to?.name]);
+  reportSharedServers(sections.databases.rows.filter((row) => taking.has(row.value.name)), problems);
+
+  const cutover = cutoverOf(sections, [order.from?.name, order.to?.name], problems, notes);
+  if (problems.length > 0 || from === undefined || to === undefined || order.publication === undefined) {
+    throw new ConfigurationError(inOrder(problems));
+  }
+  return {
+    from,
+    to,
+    publication: order.publication,
+    allowPartialPublication: order.allowPartialPublication,
+    onDdl: order.onDdl,
+    sequences: order.sequences,
+    slot: order.slot,
+    stages: order.stages,
+    general: generalOf(sections.general),
+    cutover,
+    pgDumpPath: sections.pgDumpPath,
+    notes,
+  };
+}
+
+/** Reports rules and users of databases that no entry defines; answers with what checks, and reports, one more name. */
+export function checkDatabaseNames(sections: Sections, problems: Problem[]): (name: string, place: Place) => boolean {
   const { broken } = sections.databases;
   const defined = new Set([
     ...sections.databases.rows.map((row) => row.value.name),
@@ -56,44 +98,11 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
   for (const row of sections.users.rows) {
     for (const { name, path } of databasesNamed(row.value)) checkName(name, placeOf(row, ...path));
   }
-
-  const build = ({ name, place }: DatabaseReference): Database | undefined =>
-    checkName(name, place) ? databaseOf(name, sections, problems, notes) : undefined;
-  const from = order.from === undefined ? undefined : build(order.from);
-  const same = order.to !== undefined && order.from?.name === order.to.name;
-  if (same) {
-    problems.push(
-      problemAt(
-        order.to.place,
-        "CONFLICT",
-        `${quoted(order.to.name)} is both source and destination`,
-        "two databases",
-      ),
-    );
-  }
-  const to = order.to === undefined || same ? undefined : build(order.to);
-  const taking = new Set([order.from?.name, order.to?.name]);
-  reportSharedServers(sections.databases.rows.filter((row) => taking.has(row.value.name)), problems);
-
-  if (problems.length > 0 || from === undefined || to === undefined || order.publication === undefined) {
-    throw new ConfigurationError(inOrder(problems));
-  }
-  return {
-    from,
-    to,
-    publication: order.publication,
-    allowPartialPublication: order.allowPartialPublication,
-    onDdl: order.onDdl,
-    sequences: order.sequences,
-    slot: order.slot,
-    stages: order.stages,
-    general: generalOf(sections.general),
-    pgDumpPath: sections.pgDumpPath,
-    notes,
-  };
+  return checkName;
 }
 
-function databaseOf(name: string, sections: Sections, problems: Problem[], notes: string[]): Database {
+/** One logical database, with the login of its schema administrator. */
+export function databaseOf(name: string, sections: Sections, problems: Problem[], notes: string[]): Database {
   const entries: readonly Row<DatabaseRow>[] = sections.databases.rows.filter((row) => row.value.name === name);
   // An entry that could not be read may be the missing shard or primary; then neither is reported.
   const known = sections.complete && sections.databases.broken.every((raw) => (textIn(raw, "name") ?? name) !== name);
@@ -126,8 +135,8 @@ function generalOf(row: GeneralRow): General {
   };
 }
 
-/** File by file in the order they were met, each from top to bottom; what was found twice only once. */
-function inOrder(problems: readonly Problem[]): readonly Problem[] {
+/** Problems file by file in the order they were met, each from top to bottom; what was found twice only once. */
+export function inOrder(problems: readonly Problem[]): readonly Problem[] {
   const files = [...new Set(problems.map((problem) => problem.file))];
   const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
   return [...unique.values()].sort(

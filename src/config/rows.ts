@@ -130,7 +130,7 @@ function problemsOfIssue(
 }
 
 /** Their values are never shown, not even numbers written by mistake. */
-const SECRET_KEYS: ReadonlySet<string> = new Set(["password", "passwords", "server_password"]);
+const SECRET_KEYS: ReadonlySet<string> = new Set(["password", "passwords", "server_password", "pgbouncer_password"]);
 
 function valueIn(table: TomlTable, path: Path): unknown {
   let value: unknown = table;

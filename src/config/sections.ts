@@ -1,7 +1,8 @@
-import { placeText, quoted, type Problem } from "./configuration-error.js";
+import { type Place, placeText, quoted, type Problem } from "./configuration-error.js";
 import { didYouMean } from "./did-you-mean.js";
 import { substituteEnvironment, type Environment } from "./environment.js";
 import {
+  CUTOVER,
   DATABASES,
   GENERAL,
   OMNISHARDED_TABLES,
@@ -11,6 +12,7 @@ import {
   SHARDED_SCHEMAS,
   SHARDED_TABLES,
   USERS,
+  type CutoverRow,
   type DatabaseRow,
   type GeneralRow,
   type Grammar,
@@ -33,17 +35,23 @@ export interface Sections {
   readonly shardedSchemas: Rows<ShardedSchemaRow>;
   readonly omnishardedTables: Rows<OmnishardedRow>;
   readonly general: GeneralRow;
+  /** Without defaults, and where its values stand in the first document that has it. */
+  readonly cutover: Partial<CutoverRow>;
+  readonly cutoverAt: (key: string) => Place | undefined;
   readonly pgDumpPath: string | undefined;
   readonly notes: readonly string[];
   /** False where a file could not be read or parsed: what seems to be missing may be in it. */
   readonly complete: boolean;
 }
 
+/** Sections that only `pg-reshard serve` and its clients read. */
+const SERVE_SECTIONS: readonly string[] = ["admin"];
+
 /** Sections that only a pipeline file has. */
 export const PIPELINE_SECTIONS: readonly string[] = ["pipeline", "stages"];
 
 const SHARED_SECTIONS: readonly string[] = [
-  "databases", "users", "sharded_tables", "sharded_mappings", "sharded_schemas", "omnisharded_tables", "general", "replication",
+  "databases", "users", "sharded_tables", "sharded_mappings", "sharded_schemas", "omnisharded_tables", "general", "replication", "cutover",
 ];
 
 /**
@@ -66,7 +74,7 @@ export function readSections(
     for (const key of Object.keys(document.value)) {
       if (PROXY_SECTIONS.includes(key)) {
         notes.push(`${placeText(document.keyAt([key]))}: [${key}] is for PgDog as a proxy; pg-reshard does not use it`);
-      } else if (!SHARED_SECTIONS.includes(key) && !(isPipelineFile && PIPELINE_SECTIONS.includes(key))) {
+      } else if (![...SHARED_SECTIONS, ...SERVE_SECTIONS].includes(key) && !(isPipelineFile && PIPELINE_SECTIONS.includes(key))) {
         problems.push(unknownSection(document, key, isPipelineFile));
       }
     }
@@ -79,13 +87,6 @@ export function readSections(
     });
     return { rows: all.flatMap((part) => part.rows), broken: all.flatMap((part) => part.broken) };
   };
-  const mergedTable = <Value extends object>(key: string, grammar: Grammar<Value>): Partial<Value> => {
-    const all = documents.map((document) => {
-      const raw = standardTable(document, key, environment, problems);
-      return raw === undefined ? {} : (readRow(document, [key], raw, grammar, problems)?.value ?? {});
-    });
-    return Object.assign({}, ...all.reverse()) as Partial<Value>;
-  };
 
   return {
     databases: tablesOf("databases", DATABASES),
@@ -94,11 +95,27 @@ export function readSections(
     shardedMappings: tablesOf("sharded_mappings", SHARDED_MAPPINGS),
     shardedSchemas: tablesOf("sharded_schemas", SHARDED_SCHEMAS),
     omnishardedTables: tablesOf("omnisharded_tables", OMNISHARDED_TABLES),
-    general: mergedTable("general", GENERAL),
-    pgDumpPath: mergedTable("replication", REPLICATION).pg_dump_path,
+    general: mergedTable(documents, "general", GENERAL, environment, problems),
+    cutover: mergedTable(documents, "cutover", CUTOVER, environment, problems),
+    cutoverAt: (key) => placeIn(documents, ["cutover", key]),
+    pgDumpPath: mergedTable(documents, "replication", REPLICATION, environment, problems).pg_dump_path,
     notes,
     complete,
   };
+}
+
+/** Where a value stands in the first document that has its table. */
+function placeIn(documents: readonly TomlDocument[], [section, key]: readonly [string, string]): Place | undefined {
+  return documents.find(({ value }) => isTable(value[section]))?.valueAt([section, key]);
+}
+
+/** The table `[key]` of several documents as one: an earlier document's values win. */
+export function mergedTable<Value extends object>(documents: readonly TomlDocument[], key: string, grammar: Grammar<Value>, environment: Environment, problems: Problem[]): Partial<Value> {
+  const all = documents.map((document) => {
+    const raw = standardTable(document, key, environment, problems);
+    return raw === undefined ? {} : (readRow(document, [key], raw, grammar, problems)?.value ?? {});
+  });
+  return Object.assign({}, ...all.reverse()) as Partial<Value>;
 }
 
 /** The elements of `[[key]]` with the environment substituted; none where the document does not have it. */
@@ -164,7 +181,7 @@ function unknownSection(document: TomlDocument, key: string, isPipelineFile: boo
     return problemAt(place, "UNKNOWN_SECTION", `${quoted(key)} stands outside of its section`, "it below [pipeline]");
   }
   const known = isPipelineFile ? [...PIPELINE_SECTIONS, ...SHARED_SECTIONS] : SHARED_SECTIONS;
-  const suggestion = didYouMean(key, [...known, ...PROXY_SECTIONS]);
+  const suggestion = didYouMean(key, [...known, ...SERVE_SECTIONS, ...PROXY_SECTIONS]);
   return problemAt(
     place,
     "UNKNOWN_SECTION",

@@ -33,7 +33,12 @@ export function stagesOf(document: TomlDocument, environment: Environment, probl
       ),
     );
   }
-  return rows.flatMap((raw, index) => stageOf(document, index, raw, problems) ?? []);
+  const stages = rows.map((raw, index) => stageOf(document, index, raw, problems));
+  const cutover = stages.findIndex((stage) => stage?.type === "cutover");
+  if (cutover >= 0 && cutover < stages.length - 1) {
+    problems.push(problemAt(document.valueAt(["stages", cutover + 1]), "CONFLICT", "a stage comes after the cutover", "the stage of type \"cutover\" as the last one: the source is left then"));
+  }
+  return stages.flatMap((stage) => stage ?? []);
 }
 
 function stageOf(document: TomlDocument, index: number, raw: unknown, problems: Problem[]): Stage | undefined {
@@ -48,6 +53,8 @@ function stageOf(document: TomlDocument, index: number, raw: unknown, problems: 
       return readRow(document, path, raw, STAGES.replicate, problems)?.value;
     case "verify":
       return readRow(document, path, raw, STAGES.verify, problems)?.value;
+    case "cutover":
+      return readRow(document, path, raw, STAGES.cutover, problems)?.value;
     default:
   }
   const given = isTable(raw) ? raw["type"] : undefined;

@@ -77,6 +77,64 @@ export interface General {
   readonly integerPrimaryKeys: "bigint" | "keep";
 }
 
+/** How the applications' traffic is held back and moved. Milliseconds. */
+export type TrafficSettings =
+  /** By our own gateway, in `pg-reshard serve`. */
+  | { readonly kind: "gateway" }
+  | { readonly kind: "pgbouncer"; readonly pgbouncer: PgBouncerSettings }
+  | { readonly kind: "command"; readonly commands: TrafficCommands };
+
+/** A PgBouncer whose `[databases]` lines lead to the side that is in charge. */
+export interface PgBouncerSettings {
+  /** Of the admin console. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  /** The file that has the lines: pgbouncer.ini, or one that it includes. */
+  readonly file: string;
+  /** Names in its `[databases]`. */
+  readonly databases: readonly string[];
+  /** What stands behind `name =` where a side is in charge: `host=… port=… dbname=…`. By the side's name; undefined: its only shard's address. */
+  readonly targets: Readonly<Record<string, string>>;
+}
+
+/** Commands for `sh -c`; each may be run again. */
+export interface TrafficCommands {
+  readonly pause: string;
+  readonly switch: string;
+  readonly resume: string;
+  /** Run where `switch` failed: puts back what it had done. */
+  readonly undo: string | undefined;
+  /** Prints the name of the database that is in charge. */
+  readonly inCharge: string | undefined;
+  /** How long each may take. */
+  readonly timeout: number;
+}
+
+/** How a cutover is done. Milliseconds and bytes. */
+export interface CutoverSettings {
+  readonly traffic: TrafficSettings;
+  /** Traffic is paused when no source shard's lag is larger. */
+  readonly stopThreshold: number;
+  /** For the lag to come under it, and from the pause until the switch. */
+  readonly timeout: number;
+  /** What happens where that is not enough: the cutover is given up, or goes on waiting. No write is ever left behind. */
+  readonly timeoutAction: "abort" | "cutover";
+  /** How long to wait before the pause. */
+  readonly lastTransactionDelay: number;
+  /** Write the swapped names into the configuration files too (`pg-reshard serve`). */
+  readonly saveConfig: boolean;
+  /** What open transactions are given to end. */
+  readonly drainTimeout: number;
+  /** What happens with those that are open then: the cutover is given up, or they are cancelled. */
+  readonly drainAction: "abort" | "cancel";
+  /** Compare all rows before anything is paused. */
+  readonly verify: boolean;
+  /** `pg-reshard run` streams the way back after the cutover, until it is stopped. */
+  readonly reverse: boolean;
+}
+
 /**
  * - `sharded`: as interleaved, and a sharding key that comes from a sequence is drawn until it belongs to its shard.
  * - `interleaved`: each shard has numbers of its own, by start and increment.
@@ -94,7 +152,9 @@ export type Stage =
   | { readonly type: "schema_sync"; readonly phase: SchemaPhase }
   | { readonly type: "copy" }
   | { readonly type: "replicate"; readonly until: "caught-up" | "stopped" }
-  | { readonly type: "verify" };
+  | { readonly type: "verify" }
+  /** Moves the applications over. Comes last. */
+  | { readonly type: "cutover" };
 
 /** What a run needs to know, however it was written: a pipeline file, or pgdog.toml and flags. */
 export interface Pipeline {
@@ -111,6 +171,7 @@ export interface Pipeline {
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];
   readonly general: General;
+  readonly cutover: CutoverSettings;
   /** `[replication] pg_dump_path`. */
   readonly pgDumpPath: string | undefined;
   /** What was accepted but is not used, one sentence each, with its place; for the operator to read. */

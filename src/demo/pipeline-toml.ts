@@ -1,3 +1,5 @@
+import { counted } from "../words.js";
+
 /**
  * The pipeline file of the demo for that many shards (1 or more). `examples/demo.toml` is its output for 2.
  * Servers come from the environment: DEMO_SOURCE_PORT, and DEMO_SHARD_0_PORT and so on.
@@ -36,7 +38,7 @@ const namedTables = [
 ] as const;
 
 function header(shards: number): string {
-  return `# One PostgreSQL database, a small shop, becomes ${shards} ${shards === 1 ? "shard" : "shards"} while it is being written to.
+  return `# One PostgreSQL database, a small shop, becomes ${counted(shards, "shard")} while it is being written to.
 #
 #   npm run demo                              starts the servers, fills the shop and runs this file
 #   npx pg-reshard run examples/demo.toml     runs it on servers of yours

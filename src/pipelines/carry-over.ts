@@ -13,7 +13,7 @@ import { checkDestinationEmpty } from "./preflight.js";
 import { makesSchema } from "./makes-schema.js";
 import { syncSchema } from "./schema-sync.js";
 import type { CarriedOver } from "./schema-changed.js";
-import { readSlot } from "./slot.js";
+import { readSlot } from "./slot-state.js";
 
 /** Does on the shards what was done on the source. Tables that were added are left to `takeOverAddedTables`. */
 export async function carryOver(migration: Migration, change: CarriedOver): Promise<void> {

@@ -1,13 +1,12 @@
-import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { displayName } from "../postgres/identifiers.js";
-import type { Catalog } from "../schema/catalog.js";
 import type { SchemaDifference } from "../schema/diff-catalogs.js";
 import { presentDifferences } from "../schema/present-differences.js";
 import { readCatalog } from "../schema/read-catalog.js";
 import type { Phase, SchemaPlan } from "../schema/schema-plan.js";
 import type { Migration } from "./migration.js";
+import { reading } from "./reading.js";
 
 /** How many an error lists. */
 const LISTED = 10;
@@ -17,15 +16,7 @@ const LISTED = 10;
  * with SCHEMA_DIFFERS, or with `ignoreErrors` reports it in notes.
  */
 export async function checkPresentSchema({ pipeline, shards, sessions, report }: Pick<Migration, "pipeline" | "shards" | "sessions" | "report">, plan: SchemaPlan, phase: Exclude<Phase, "skip">, ignoreErrors: boolean): Promise<void> {
-  const catalogOf = async (server: ServerAddress): Promise<Catalog> => {
-    const client = await sessions.source(server, "schema");
-    try {
-      return await readCatalog(client);
-    } finally {
-      await endQuietly(client);
-    }
-  };
-  const [source, ...there] = await Promise.all([pipeline.from.shards[0]!.primary, ...shards].map(catalogOf));
+  const [source, ...there] = await Promise.all([pipeline.from.shards[0]!.primary, ...shards].map((server) => reading(sessions.source(server, "schema"), readCatalog)));
   for (const [index, shard] of shards.entries()) {
     const differences = presentDifferences(plan, phase, source!, there[index]!);
     if (differences.length === 0) continue;

@@ -6,6 +6,7 @@ import { displayName, tableId } from "../postgres/identifiers.js";
 import { readTableColumns, type TableColumn, type TableColumns } from "../postgres/table-columns.js";
 import { isWidening } from "../postgres/widen-integer.js";
 import type { Migration } from "./migration.js";
+import { listed } from "../words.js";
 
 /** The columns to widen in flight, by `tableId` of their table; tables without one are not in it. */
 export type WidenedInFlight = ReadonlyMap<string, ReadonlySet<string>>;
@@ -53,8 +54,7 @@ function widens(column: Column, there: TableColumn): boolean {
 
 function refuse(shard: ServerAddress, differences: readonly string[]): void {
   if (differences.length === 0) return;
-  const more = differences.length > 10 ? ` and ${differences.length - 10} more` : "";
-  throw new ReshardError("SCHEMA_DIFFERS", `${displayAddress(shard)}: ${differences.slice(0, 10).join("; ")}${more}.`, {
+  throw new ReshardError("SCHEMA_DIFFERS", `${displayAddress(shard)}: ${listed(differences, "; ")}.`, {
     place: { server: displayAddress(shard) },
     remedy: "Run `pg-reshard schema-sync` for the same databases, or change the shard's tables, and start again.",
   });

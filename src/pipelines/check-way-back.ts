@@ -1,17 +1,19 @@
 import type pg from "pg";
-import { defect, ReshardError } from "../errors.js";
+import { ReshardError } from "../errors.js";
 import type { Pipeline, ServerAddress } from "../config/types.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
 import { displayName, qualifiedName } from "../postgres/identifiers.js";
-import { migrationId, slotName } from "./migration.js";
+import { checkBookkeepingPrivilege } from "./bookkeeping-privilege.js";
+import { migrationId, slotNames } from "./migration.js";
 import { checkSource } from "./preflight.js";
 import { reading } from "./reading.js";
 import { reversePipeline } from "./reverse-pipeline.js";
 import type { ShardsContext } from "./run-on-shards.js";
 import { Sessions } from "./sessions.js";
-import { readSlot } from "./slot.js";
-import { sourceShards } from "./source-shard.js";
+import { readSlot } from "./slot-state.js";
+import { checkSourcesAlike } from "./source-shard.js";
+import { listed } from "../words.js";
 
 /**
  * Checks for real that the shards can be streamed from and that the source can take what they send: `wal_level`, slots,
@@ -30,21 +32,20 @@ export async function checkWayBack({ pipeline }: Pick<ShardsContext, "pipeline">
 }
 
 async function checkReverse(reverse: Pipeline): Promise<string[]> {
-  const id = migrationId(reverse);
-  const sessions = new Sessions(id);
+  const sessions = new Sessions(migrationId(reverse));
+  const slots = slotNames(reverse);
   const parts = await Promise.all(
     reverse.from.shards.map(async ({ primary: address }, number) => {
-      const slot = slotName(reverse.slot!, number);
       const facts = await reading(sessions.source(address, "monitor"), async (client) => {
         const checked = await checkSource(client, reverse, address);
-        if (checked.freeSlots < 1 && (await readSlot(client, slot)) === undefined) throw noFreeSlot(address);
+        if (checked.freeSlots < 1 && (await readSlot(client, slots[number]!)) === undefined) throw noFreeSlot(address);
         return checked;
       });
-      return { number, address, facts, copyServers: [], slot, migration: id, monitor: () => Promise.reject(defect("a check asks no more")) };
+      return { address, facts };
     }),
   );
-  // Compares the shards with one another too.
-  const { tables } = sourceShards(reverse, parts)[0]!;
+  checkSourcesAlike(reverse, parts);
+  const { tables } = parts[0]!.facts.publication;
   const notes: string[] = [];
   for (const { primary: address } of reverse.to.shards) {
     await reading(sessions.writer(address, "apply 0"), async (client) => {
@@ -66,31 +67,24 @@ function noFreeSlot(address: ServerAddress): ReshardError {
 /** All that the shards send is there and may be written to. */
 async function checkTables(client: pg.Client, address: ServerAddress, tables: readonly PublishedTable[]): Promise<void> {
   const server = displayAddress(address);
-  const user = client.escapeIdentifier(address.user);
-  const { rows } = await client.query<{ may_create: boolean; missing: string[]; lacking: string[] }>(
-    `SELECT to_regnamespace('reshard') IS NOT NULL OR has_database_privilege(current_database(), 'CREATE') AS may_create,
-            ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL) AS missing,
+  const { rows } = await client.query<{ missing: string[]; lacking: string[] }>(
+    `SELECT ARRAY(SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL) AS missing,
             ARRAY(SELECT name FROM unnest($1::text[]) AS name
                    WHERE to_regclass(name) IS NOT NULL AND NOT (SELECT bool_and(has_table_privilege(to_regclass(name), privilege)) FROM unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) AS privilege)) AS lacking`,
     [tables.map(qualifiedName)],
   );
-  const { may_create: mayCreate, missing, lacking } = rows[0]!;
+  const { missing, lacking } = rows[0]!;
   if (missing.length > 0) {
-    throw new ReshardError("SCHEMA_MISSING", `${server} does not have ${several(missing)}, which the shards publish.`, {
+    throw new ReshardError("SCHEMA_MISSING", `${server} does not have ${listed(missing)}, which the shards publish.`, {
       place: { server },
       remedy: "Make them there, or take them out of the shards' publication.",
     });
   }
-  if (!mayCreate) {
-    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not make the schema "reshard", in which the progress of the way back is kept.`, {
-      place: { server },
-      remedy: `Run there: GRANT CREATE ON DATABASE ${client.escapeIdentifier(address.database)} TO ${user};`,
-    });
-  }
+  await checkBookkeepingPrivilege(client, address, "the progress of the way back");
   if (lacking.length > 0) {
-    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not write to ${several(lacking)}.`, {
+    throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${address.user}" may not write to ${listed(lacking)}.`, {
       place: { server },
-      remedy: `Run there: GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ${lacking.join(", ")} TO ${user};`,
+      remedy: `Run there: GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ${lacking.join(", ")} TO ${client.escapeIdentifier(address.user)};`,
     });
   }
 }
@@ -105,8 +99,4 @@ async function firingTriggers(client: pg.Client, address: ServerAddress, tables:
   );
   if (rows.length === 0) return [];
   return [`${displayAddress(address)}: these triggers fire for what comes back too (ENABLE ALWAYS or REPLICA): ${rows.map((row) => `${row.trigger} of ${displayName(row)}`).join(", ")}.`];
-}
-
-function several(names: readonly string[]): string {
-  return `${names.slice(0, 10).join(", ")}${names.length > 10 ? ` and ${names.length - 10} more` : ""}`;
 }

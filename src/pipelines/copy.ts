@@ -15,7 +15,6 @@ import { readTableProgress, type TableProgress } from "../progress/table-progres
 import type { RowBatch } from "../row-batch.js";
 import { applyKeys, keyUnitOf } from "../schema/apply-keys.js";
 import { phaseStatements, type SchemaPlan } from "../schema/schema-plan.js";
-import type { StatementEvent } from "../schema/schema-report.js";
 import { uniqueKeysOf } from "../schema/unique-columns.js";
 import { copyIntoShard } from "../sinks/copy-into-shard.js";
 import { toShards } from "../sinks/to-shards.js";
@@ -37,7 +36,7 @@ import { SchemaReporter } from "./schema-reporter.js";
 import { openSchemaSession } from "./schema-session.js";
 import type { SourceShard } from "./source-shard.js";
 import { copyFormatOf } from "./value-formats.js";
-import { type RetryOptions, withRetries } from "./with-retries.js";
+import { patienceOf, withRetries } from "./with-retries.js";
 
 export interface CopyOptions {
   /** Build each table's primary key right after its rows, out of the source's schema. */
@@ -133,7 +132,7 @@ async function copyPiece(migration: Migration, piece: Piece, servers: CopyServer
   let bytes = 0;
   let standby: string | undefined;
   if (copied.some((progress) => progress === undefined)) {
-    await withRetries({ ...patience(migration), what: `copy of ${displayName(table)}` }, async () => {
+    await withRetries({ ...patienceOf(migration), what: `copy of ${displayName(table)}` }, async () => {
       checkStopped(migration.signal);
       await migration.lock.ensure();
       ({ rows, bytes } = await servers.use((server) => {
@@ -143,16 +142,6 @@ async function copyPiece(migration: Migration, piece: Piece, servers: CopyServer
     });
   }
   report({ type: "table-copied", ...named(migration, piece), rows, bytes, milliseconds: Date.now() - started, resumed, ...(standby === undefined ? {} : { standby }) });
-}
-
-function patience({ pipeline, signal, report }: Migration): Omit<RetryOptions, "what"> {
-  return {
-    maxAttempts: pipeline.general.reshardingCopyRetryMaxAttempts,
-    minDelay: pipeline.general.reshardingCopyRetryMinDelay,
-    exponential: true,
-    signal,
-    report,
-  };
 }
 
 /** As events name it. */
@@ -169,7 +158,7 @@ interface Keys {
 async function openKeys(migration: Migration): Promise<Keys> {
   const plan = await migration.schemaPlan();
   const { shards, report, sessions } = migration;
-  const reporter = new SchemaReporter({ phase: "key", shards, report, session: (shard) => sessions.destination(shard, "monitor") });
+  const reporter = new SchemaReporter({ phase: "key", shards, report, sessions });
   for (const shard of shards.keys()) reporter.planned(shard, phaseStatements(plan, "key"));
   return { plan, reporter };
 }
@@ -177,18 +166,17 @@ async function openKeys(migration: Migration): Promise<Keys> {
 /** A table's keys on every shard, once all its rows are there. */
 async function buildKeys(migration: Migration, table: PublishedTable, { plan, reporter }: Keys): Promise<void> {
   const started = Date.now();
-  await withRetries({ ...patience(migration), what: `keys of ${displayName(table)}` }, async () => {
+  await withRetries({ ...patienceOf(migration), what: `keys of ${displayName(table)}` }, async () => {
     checkStopped(migration.signal);
     await migration.lock.ensure();
     await allSettled(
       migration.shards.map(async (shard) => {
         const client = await openSchemaSession(migration, shard);
-        const onStatement = (event: StatementEvent): void => { reporter.statement(event); };
         try {
-          await applyKeys(plan, table, client, { shard, onStatement }).catch(async (error: unknown) => {
+          await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement }).catch(async (error: unknown) => {
             if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
             await removeDuplicates(migration, table, client, uniqueKeysOf(keyUnitOf(plan, table).statements, table));
-            await applyKeys(plan, table, client, { shard, onStatement });
+            await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement });
           });
         } finally {
           await endQuietly(client);

@@ -51,7 +51,8 @@ function checkSequencesThere(sources: readonly (readonly Sequence[])[], facts: r
   throw new ReshardError("SCHEMA_MISSING", `${server} has none of the source's sequences.`, { place: { server }, remedy: "Make the schema first: pg-reshard schema-sync, without --cutover." });
 }
 
-async function readShardSequences(client: pg.Client): Promise<ShardSequences> {
+/** What the cutover needs to know of a shard's sequences. */
+export async function readShardSequences(client: pg.Client): Promise<ShardSequences> {
   const sequences = await readSequences(client);
   const columns = await readSequenceColumns(client);
   const { rows } = await client.query<{ prosrc: string }>("SELECT prosrc FROM pg_proc WHERE proname = 'next_key' AND pronamespace = to_regnamespace('reshard')");

@@ -1,5 +1,6 @@
 import type { IndexProgress } from "../postgres/index-progress.js";
 import type { Lsn } from "../postgres/lsn.js";
+import type { CutoverStep } from "../progress/cutover-journal.js";
 import type { PlannedStatement } from "../schema/schema-plan.js";
 import type { TableVerdict } from "./table-verdict.js";
 
@@ -27,6 +28,10 @@ export type PipelineEvent =
   /** Positions of one source shard's stream; `lag` in bytes of WAL. */
   | { readonly type: "stream-progress"; readonly sourceShard: number; readonly applied: Lsn; readonly source: Lsn; readonly lag: number; readonly changes: number }
   | { readonly type: "caught-up"; readonly sourceShard: number; readonly position: Lsn }
+  /** A cutover's step; `migration` tells the direction. `message`: why it failed. */
+  | { readonly type: "cutover-step"; readonly migration: string; readonly step: CutoverStep; readonly state: "began" | "done" | "failed"; readonly milliseconds?: number; readonly message?: string }
+  /** `paused`: milliseconds that applications waited; undefined where they did not, or nobody knows any more. */
+  | { readonly type: "cutover-ended"; readonly migration: string; readonly outcome: "done" | "aborted"; readonly from: string; readonly to: string; readonly paused?: number; readonly reason?: string }
   | { readonly type: "verify-started"; readonly tables: number; readonly position: Lsn | undefined }
   | { readonly type: "table-verified"; readonly verdict: TableVerdict };
 

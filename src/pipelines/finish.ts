@@ -3,6 +3,7 @@ import type { Pipeline } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { type JournalEntry, journalPhase, readJournal } from "../progress/journal.js";
+import { hasCutoverTable } from "../progress/cutover-journal.js";
 import { dropProgressTables, hasProgressTables } from "../progress/progress-tables.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
@@ -56,7 +57,7 @@ export async function finishMigration({ pipeline, dropProgress }: FinishOptions)
     }
     const journal = clients[0]!;
     await lock.ensure();
-    const entry = (await entriesOn(journal)).find((candidate) => candidate.id === id);
+    const entry = (await readJournal(journal)).find((candidate) => candidate.id === id);
     const droppedSlots: string[] = [];
     if (entry !== undefined) {
       for (const [number, slot] of entry.slots.entries()) {
@@ -93,16 +94,14 @@ function sourceShardMissing({ slots, source }: JournalEntry, number: number): Re
   });
 }
 
-async function entriesOn(client: pg.Client): Promise<JournalEntry[]> {
-  return (await hasProgressTables(client)) ? await readJournal(client) : [];
-}
-
 /** Removes a migration's rows; answers with the other migrations that have some. */
 async function dropOwnProgress(client: pg.Client, id: string): Promise<string[]> {
   await client.query("BEGIN");
   await client.query("DELETE FROM reshard.table_progress WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.stream_progress WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.known_columns WHERE migration = $1", [id]);
+  // Of an older pg-reshard's schema it may be missing.
+  if (await hasCutoverTable(client)) await client.query("DELETE FROM reshard.cutover WHERE migration = $1", [id]);
   await client.query("DELETE FROM reshard.migration WHERE id = $1", [id]);
   await client.query("COMMIT");
   const { rows } = await client.query<{ id: string }>(

@@ -8,15 +8,18 @@ import { tableId, type TableName } from "../postgres/identifiers.js";
 import { reasonOf, sqlState } from "../postgres/server-errors.js";
 import { beginJournal, type JournalEntry, readJournal } from "../progress/journal.js";
 import { noteKnownColumns } from "../progress/known-columns.js";
-import { createProgressTables, hasProgressTables } from "../progress/progress-tables.js";
+import { createProgressTables } from "../progress/progress-tables.js";
 import type { SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
+import { bookkeepingRefused } from "./bookkeeping-privilege.js";
 import { checkStandby, copyAddresses, type CopyServer, systemIdentifier } from "./copy-server.js";
 import { checkDistinctDatabases } from "./distinct-databases.js";
 import type { Report } from "./events.js";
 import { MigrationLock } from "./migration-lock.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
+import { reading } from "./reading.js";
 import { Sessions } from "./sessions.js";
+import { checkSlotRoom } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 import { type SourceShard, sourceShards, unknownTable } from "./source-shard.js";
 
@@ -56,6 +59,14 @@ export interface MigrationOptions {
   readonly compareOnly?: boolean;
 }
 
+/** What these stages need not find on the servers where their migration has not begun. */
+export function beginningOf({ stages, slot }: Pipeline): Pick<MigrationOptions, "filledElsewhere" | "compareOnly"> {
+  return {
+    filledElsewhere: stages.every(({ type }) => type !== "copy") && slot !== undefined,
+    compareOnly: stages.every(({ type }) => type === "verify"),
+  };
+}
+
 /** Names a migration: the same words on the command line mean the same migration. */
 export function migrationId(pipeline: Pipeline): string {
   return `${pipeline.from.name} to ${pipeline.to.name} (${pipeline.publication})`;
@@ -91,7 +102,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await sessions.kept.use(addresses[number]!, "monitor", work);
     const sources = (slots: readonly string[]): SourceShard[] =>
       sourceShards(pipeline, addresses.map((address, number) => ({ number, address, facts: facts[number]!, copyServers: copyServers[number]!, slot: slots[number]!, migration: id, monitor: monitorOf(number) })));
-    const slots = addresses.map((_, number) => slotName(pipeline.slot ?? generatedSlot(id), number));
+    const slots = slotNames(pipeline);
     // Before anything is made: it also compares the source's shards with one another.
     sources(slots);
     const entry = await openJournal({ ...options, id, slots, journal, destinations, shards, facts, monitors });
@@ -135,22 +146,13 @@ async function copyServersOf(shard: Shard, primary: pg.Client, { freeSlots }: So
   if (addresses[0] === shard.primary) return [{ address: shard.primary, isStandby: false, freeSlots: freeSlots - 1 }];
   const system = await systemIdentifier(primary);
   const servers: CopyServer[] = [];
-  for (const address of addresses) servers.push(await once(sessions.source(address, "monitor"), async (client) => {
+  for (const address of addresses) servers.push(await reading(sessions.source(address, "monitor"), async (client) => {
     const server = await checkStandby(client, address, system);
     // Of a killed run.
     await sessions.fence(client, "copy");
     return server;
   }));
   return servers;
-}
-
-async function once<T>(session: Promise<pg.Client>, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = await session;
-  try {
-    return await work(client);
-  } finally {
-    await endQuietly(client);
-  }
 }
 
 interface OpenJournal extends MigrationOptions {
@@ -166,18 +168,9 @@ interface OpenJournal extends MigrationOptions {
 
 async function openJournal(options: OpenJournal): Promise<JournalEntry> {
   const { id, pipeline, slots, journal, destinations, shards, facts, monitors, filledElsewhere, compareOnly } = options;
-  const known = (await hasProgressTables(journal)) ? (await readJournal(journal)).find((entry) => entry.id === id) : undefined;
+  const known = (await readJournal(journal)).find((entry) => entry.id === id);
   if (known !== undefined) {
-    if (known.slots.length !== slots.length) {
-      throw new ReshardError("SOURCE_SHARDS_CHANGED", `This migration began with ${known.slots.length} source shards; ${pipeline.from.name} has ${slots.length} now.`, {
-        remedy: "Give [[databases]] the shards it began with.",
-      });
-    }
-    if (pipeline.slot !== undefined && slots.join() !== known.slots.join()) {
-      throw new ReshardError("SLOT_DIFFERS", `This migration began with the slot ${known.slots.join(", ")}, not ${slots.join(", ")}.`, {
-        remedy: "Leave out --replication-slot, or name the slot it began with.",
-      });
-    }
+    checkBegunAlike(known, pipeline);
     // A killed run may have left a shard without the tables; making them is idempotent.
     await createBookkeeping(destinations, shards);
     await noteKnownColumns(journal, id, facts[0]!.publication.tables);
@@ -187,7 +180,7 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
   if (compareOnly === true) return { ...fresh, finishedStages: [], phase: "none", startedAt: new Date(), updatedAt: new Date() };
   if (filledElsewhere !== true) {
     await Promise.all(destinations.map((client, shard) => checkDestinationEmpty(client, displayAddress(shards[shard]!), facts[0]!.publication)));
-    for (const [number, monitor] of monitors.entries()) await checkSlotRoom(monitor, displayAddress(pipeline.from.shards[number]!.primary), slots[number]!, facts[number]!);
+    for (const [number, monitor] of monitors.entries()) await checkSlotRoom(monitor, displayAddress(pipeline.from.shards[number]!.primary), slots[number]!, facts[number]!.freeSlots);
   }
   await createBookkeeping(destinations, shards);
   await noteKnownColumns(journal, id, facts[0]!.publication.tables);
@@ -197,19 +190,17 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
   return begun;
 }
 
-/** Nobody has the slot that is to be made, and there is room for it and for a table's. */
-async function checkSlotRoom(monitor: pg.Client, server: string, slot: string, { freeSlots }: SourceFacts): Promise<void> {
-  const existing = await monitor.query("SELECT FROM pg_replication_slots WHERE slot_name = $1", [slot]);
-  if (existing.rowCount !== 0) {
-    throw new ReshardError("SLOT_EXISTS", `${server} has a slot ${slot} already, of a migration whose journal is gone or of somebody else.`, {
-      place: { server },
-      remedy: `If nobody needs it, run on the source: SELECT pg_drop_replication_slot('${slot}'); or name another with --replication-slot.`,
+/** Fails where a migration goes on with other source shards or slots than it began with. */
+export function checkBegunAlike({ slots }: JournalEntry, pipeline: Pipeline): void {
+  const now = slotNames(pipeline);
+  if (slots.length !== now.length) {
+    throw new ReshardError("SOURCE_SHARDS_CHANGED", `This migration began with ${slots.length} source shards; ${pipeline.from.name} has ${now.length} now.`, {
+      remedy: "Give [[databases]] the shards it began with.",
     });
   }
-  if (freeSlots < 2) {
-    throw new ReshardError("NO_FREE_SLOT", `${server} has ${freeSlots} replication slots or senders left; at least 2 are needed, one to stream and one for each table copied at a time.`, {
-      place: { server },
-      remedy: "Raise max_replication_slots and max_wal_senders on the source (a restart), or drop slots that nobody needs.",
+  if (pipeline.slot !== undefined && now.join() !== slots.join()) {
+    throw new ReshardError("SLOT_DIFFERS", `This migration began with the slot ${slots.join(", ")}, not ${now.join(", ")}.`, {
+      remedy: "Leave out --replication-slot, or name the slot it began with.",
     });
   }
 }
@@ -220,13 +211,7 @@ async function createBookkeeping(destinations: readonly pg.Client[], shards: rea
     await client.query("BEGIN");
     await createProgressTables(client).catch((cause: unknown) => {
       if (sqlState(cause) !== "42501") throw cause;
-      const server = displayAddress(shards[shard]!);
-      const { database, user } = shards[shard]!;
-      throw new ReshardError("PRIVILEGE_MISSING", `${server}: user "${user}" may not make the schema "reshard": ${reasonOf(cause)}.`, {
-        place: { server },
-        remedy: `Run there: GRANT CREATE ON DATABASE ${client.escapeIdentifier(database)} TO ${client.escapeIdentifier(user)};`,
-        cause,
-      });
+      throw bookkeepingRefused(client, shards[shard]!, `: ${reasonOf(cause)}`, cause);
     });
   }
   for (const client of destinations) await client.query("COMMIT");
@@ -235,6 +220,11 @@ async function createBookkeeping(destinations: readonly pg.Client[], shards: rea
 /** The base name and the source shard's number. */
 export function slotName(base: string, sourceShard: number): string {
   return `${base}_${sourceShard}`;
+}
+
+/** The permanent slots of a migration, by source shard. */
+export function slotNames(pipeline: Pipeline): string[] {
+  return pipeline.from.shards.map((_, number) => slotName(pipeline.slot ?? generatedSlot(migrationId(pipeline)), number));
 }
 
 /** The base name of the slots of a migration that none was given for. Slot names allow lower-case letters, digits and underscores only. */

@@ -26,12 +26,15 @@ interface AwaitedRow {
   gid: string | null;
 }
 
+/** What is looked at: servers on which slots are made. */
+type Watched = Pick<Migration, "sessions" | "report"> & { readonly sources: readonly Pick<SourceShard, "address">[] };
+
 /**
  * Does something, and meanwhile tells of transactions on the source that it waits for. A new slot, and so every
  * snapshot, begins only once all transactions that wrote and were open before have ended, prepared ones too
  * (SnapBuildWaitSnapshot, replication/logical/snapbuild.c); without a word that would look like a hang.
  */
-export async function tellingOpenTransactions<T>(migration: Migration, work: () => Promise<T>): Promise<T> {
+export async function tellingOpenTransactions<T>(migration: Watched, work: () => Promise<T>): Promise<T> {
   const over = new AbortController();
   const watching = migration.sources.map((source) => watch(migration, source, over.signal));
   try {
@@ -42,7 +45,7 @@ export async function tellingOpenTransactions<T>(migration: Migration, work: () 
   }
 }
 
-async function watch({ sessions, report }: Migration, source: SourceShard, over: AbortSignal): Promise<void> {
+async function watch({ sessions, report }: Watched, source: Watched["sources"][number], over: AbortSignal): Promise<void> {
   const told = new Set<string>();
   let client: pg.Client | undefined;
   for (;;) {

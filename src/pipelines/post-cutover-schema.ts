@@ -11,6 +11,7 @@ import { checkWayBack } from "./check-way-back.js";
 import { narrowColumns } from "./narrow-columns.js";
 import { reading } from "./reading.js";
 import { runOnShards, type ShardsContext, type ShardsPlan, type ShardsReport } from "./run-on-shards.js";
+import { listed } from "../words.js";
 
 /**
  * Makes the way back ready: the shards' changes can be streamed into the database that is left, by `reversePipeline` from
@@ -64,7 +65,7 @@ export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<Shard
 
 function tablesMissing(shard: ServerAddress, tables: readonly string[]): ReshardError {
   const server = displayAddress(shard);
-  return new ReshardError("SCHEMA_MISSING", `${server} does not have ${tables.slice(0, 10).join(", ")}${tables.length > 10 ? ` and ${tables.length - 10} more` : ""}.`, {
+  return new ReshardError("SCHEMA_MISSING", `${server} does not have ${listed(tables)}.`, {
     place: { server },
     remedy: "Make the schema first: pg-reshard schema-sync, without --post-cutover.",
   });

@@ -6,11 +6,13 @@ import { displayAddress } from "../postgres/connection.js";
 import { readHiddenColumns } from "../postgres/hidden-columns.js";
 import { displayName, qualifiedName, tableId } from "../postgres/identifiers.js";
 import { checkPartitionIdentities } from "../postgres/partition-identities.js";
+import { publishedKindsSql } from "../postgres/publication-definition.js";
 import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
 import { checkHiddenColumns } from "./check-hidden-columns.js";
 import { streamFormatNotes } from "./value-formats.js";
+import { listed } from "../words.js";
 
 /** pg_get_publication_tables tells columns and filters since 15, and the slot options used here exist since then. */
 const OLDEST_VERSION = 150000;
@@ -86,9 +88,7 @@ export function routedTable(table: Publication["tables"][number]): RoutedTable {
 /** The kinds of change that the publication leaves out. */
 async function readMissingKinds(client: pg.Client, publication: string): Promise<readonly string[]> {
   const { rows } = await client.query<{ missing: string[] }>(
-    `SELECT array_remove(ARRAY[CASE WHEN NOT pubinsert THEN 'insert' END, CASE WHEN NOT pubupdate THEN 'update' END,
-                               CASE WHEN NOT pubdelete THEN 'delete' END, CASE WHEN NOT pubtruncate THEN 'truncate' END], NULL) AS missing
-       FROM pg_publication WHERE pubname = $1`,
+    `SELECT ${publishedKindsSql("left out")} AS missing FROM pg_publication p WHERE p.pubname = $1`,
     [publication],
   );
   return rows[0]?.missing ?? [];
@@ -132,7 +132,7 @@ export async function checkDestinationEmpty(client: pg.Client, server: string, p
     if (found.rows[0]!.full) full.push(displayName(table));
   }
   if (full.length === 0) return;
-  throw new ReshardError("DESTINATION_NOT_EMPTY", `${server} has rows in ${full.slice(0, 10).join(", ")}${full.length > 10 ? ` and ${full.length - 10} more` : ""}, which were there before this migration.`, {
+  throw new ReshardError("DESTINATION_NOT_EMPTY", `${server} has rows in ${listed(full)}, which were there before this migration.`, {
     place: { server },
     remedy: "Name an empty destination, or remove those rows yourself (TRUNCATE). If they are of a migration that ran before, its journal is gone: drop the tables and start anew.",
   });

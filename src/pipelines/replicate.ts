@@ -1,3 +1,5 @@
+import type { ChangeBatch } from "../change-batch.js";
+import type { Lsn } from "../postgres/lsn.js";
 import { allSettled } from "./all-settled.js";
 import { Aim } from "./aim.js";
 import type { Migration } from "./migration.js";
@@ -8,18 +10,26 @@ import type { SourceShard } from "./source-shard.js";
 import { streamShard } from "./stream-shard.js";
 import { withRetries } from "./with-retries.js";
 
+/** Sees what comes through a stream. */
+export interface StreamObserver {
+  /** All shards have everything of a source shard that committed before a position. */
+  readonly durable: (sourceShard: number, position: Lsn) => void;
+  /** Changes on their way to the shards. */
+  readonly passing: (sourceShard: number, batch: ChangeBatch) => void;
+}
+
 /**
  * Streams changes from every source shard's slot into the shards, until what is asked for is reached or the operator
  * stops it (which is no failure). What was begun is finished and acknowledged either way. Returns whether the aim was
  * reached.
  */
-export async function replicate(migration: Migration, until: ReplicateUntil): Promise<boolean> {
+export async function replicate(migration: Migration, until: ReplicateUntil, observer?: StreamObserver): Promise<boolean> {
   await ensureSlots(migration);
   const failure = new AbortController();
   const reached = await allSettled(
     migration.sources.map(async (source) => {
       try {
-        return await replicateFrom(migration, source, until, failure.signal);
+        return await replicateFrom(migration, source, until, failure.signal, observer);
       } catch (error) {
         // The other source shards stop as if they were asked to.
         failure.abort();
@@ -38,7 +48,7 @@ export async function ensureSlots(migration: Migration): Promise<void> {
   for (const source of migration.sources) await ensureSlot(migration, source, await hasBegun(migration, source));
 }
 
-async function replicateFrom(migration: Migration, source: SourceShard, until: ReplicateUntil, others: AbortSignal): Promise<boolean> {
+async function replicateFrom(migration: Migration, source: SourceShard, until: ReplicateUntil, others: AbortSignal, observer: StreamObserver | undefined): Promise<boolean> {
   const { pipeline, report, signal } = migration;
   const aim = new Aim(migration, source, until);
   const over = new AbortController();
@@ -56,9 +66,13 @@ async function replicateFrom(migration: Migration, source: SourceShard, until: R
     async (progressed) => {
       if (stop.aborted) return;
       await migration.lock.ensure();
-      await streamShard(migration, source, until, stop, (durable, changes) => {
-        progressed();
-        aim.durable(durable, changes);
+      await streamShard(migration, source, until, stop, {
+        onDurable(durable, changes) {
+          progressed();
+          aim.durable(durable, changes);
+          observer?.durable(source.number, durable);
+        },
+        onBatch: (batch) => observer?.passing(source.number, batch),
       });
     },
   );

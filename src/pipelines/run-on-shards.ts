@@ -1,14 +1,14 @@
 import type { ServerAddress } from "../config/types.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import type { PlannedStatement } from "../schema/schema-plan.js";
+import { reportedStatement } from "../schema/reported-statement.js";
 import { runStatement, serverWords, statementFailed } from "../schema/run-statement.js";
-import { runningOn } from "../schema/schema-report.js";
 import { prepareSession } from "../schema/session-settings.js";
 import { fenceSchema } from "./fence-schema.js";
 import { checkStopped } from "./interrupted.js";
 import { SchemaReporter } from "./schema-reporter.js";
 import type { SchemaContext } from "./schema-sync.js";
-import { withRetries } from "./with-retries.js";
+import { patienceOf, withRetries } from "./with-retries.js";
 
 /** What a phase that is planned by what the shards have needs of a migration; the schema's dump is not part of it. */
 export type ShardsContext = Omit<SchemaContext, "schemaPlan">;
@@ -42,11 +42,10 @@ const NO_ROLES: ReadonlySet<string> = new Set();
 
 /** Runs a plan on all shards in parallel, and tells its notes. */
 export async function runOnShards(context: ShardsContext, { phase, ignoreErrors, plan, check }: RunOnShards): Promise<ShardsReport> {
-  const { pipeline, report, signal, shards } = context;
+  const { report, signal, shards } = context;
   const result = { ran: 0, present: 0, failed: 0 };
-  const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
-  const reporter = new SchemaReporter({ phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
-  const notes = await withRetries({ what: `schema ${phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
+  const reporter = new SchemaReporter({ phase, shards, report, sessions: context.sessions });
+  const notes = await withRetries({ ...patienceOf(context), what: `schema ${phase}` }, async () => {
     await context.lock.ensure();
     await fenceSchema(context);
     const planned = await plan();
@@ -66,19 +65,15 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
       await prepareSession(client);
       for (const statement of statements) {
         checkStopped(signal);
-        reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
         try {
-          await runStatement(client, statement, NO_ROLES);
+          await reportedStatement(client, { shard, statement, run: () => runStatement(client, statement, NO_ROLES), onStatement: reporter.onStatement });
           result.ran++;
         } catch (error) {
-          reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
           const failure = statementFailed(statement, shard, error);
           if (!ignoreErrors || failure.kind === "retry") throw failure;
           result.failed++;
           report({ type: "note", message: `${displayAddress(shard)}: ${statement.kind} failed: ${serverWords(error)}` });
-          continue;
         }
-        reporter.statement({ shard, statement, state: "ran" });
       }
     } finally {
       await endQuietly(client);

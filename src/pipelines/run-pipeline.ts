@@ -3,18 +3,22 @@ import type pg from "pg";
 import type { Pipeline, Stage } from "../config/types.js";
 import { journalPhase, journalStageFinished } from "../progress/journal.js";
 import { carryOver, takeOverAddedTables } from "./carry-over.js";
+import { configuredTraffic } from "./configured-traffic.js";
 import { copyTables } from "./copy.js";
+import { type CutoverResult, cutOver, type SettleCutover, settleCutover, type SettledCutover } from "./cutover.js";
 import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
 import { makesSchema } from "./makes-schema.js";
-import { type Migration, openMigration } from "./migration.js";
+import { beginningOf, type Migration, openMigration } from "./migration.js";
 import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
+import { reversePipeline } from "./reverse-pipeline.js";
 import { type CarriedOver, carriedOverOf } from "./schema-changed.js";
 import { syncSchema, validateForeignKeys } from "./schema-sync.js";
 import { syncShards } from "./sync-shards.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
+import type { Side, Traffic } from "./traffic.js";
 import { verify } from "./verify.js";
 
 export interface RunOptions {
@@ -23,6 +27,8 @@ export interface RunOptions {
   /** Aborted when the operator asks to stop. */
   readonly signal: AbortSignal;
   readonly ignoreErrors?: boolean;
+  /** What a cutover stage, or one back, holds back and moves; by default what the configuration names. */
+  readonly trafficOf?: (pipeline: Pipeline) => Traffic;
   /** Awaited before each stage: for who runs a pipeline inside a larger play, as the demo does. */
   readonly beforeStage?: (stage: Stage) => Promise<void>;
 }
@@ -31,27 +37,63 @@ export interface RunResult {
   /** Of the last verify stage; empty without one. */
   readonly verdicts: readonly TableVerdict[];
   readonly sound: boolean;
+  /** Of the cutover stage, where this run did it. */
+  readonly cutover?: CutoverResult;
+  /** Given where the pipeline has a cutover stage that is done. */
+  readonly inCharge?: Side;
 }
 
 /**
  * Runs a pipeline's stages in order. What the journal calls finished is not done again; everything else can be, so that
- * a run that was stopped or killed is continued by the same call.
+ * a run that was stopped or killed is continued by the same call. One that has a cutover stage settles first what a
+ * cutover before has left, and streams the way back once the destination is in charge.
  */
 export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const { pipeline, report, signal } = options;
   for (const note of pipeline.notes) report({ type: "note", message: note });
-  const copies = pipeline.stages.some((stage) => stage.type === "copy");
+  if (pipeline.stages.some((stage) => stage.type === "cutover")) {
+    const trafficOf = options.trafficOf ?? configuredTraffic;
+    // Where there is none, that is told before anything is begun.
+    trafficOf(pipeline);
+    if ((await settled({ pipeline, trafficOf, report, signal })).inCharge === "destination") {
+      for (const stage of pipeline.stages) report({ type: "stage-finished", stage: stageName(stage), milliseconds: 0, skipped: true });
+      return { ...(await streamBack(options)), inCharge: "destination" };
+    }
+  }
+  const result = await runStagesOf(options);
+  if (result.cutover === undefined) return result;
+  const { verdicts, sound } = await streamBack(options);
+  return { ...result, verdicts: [...result.verdicts, ...verdicts], sound: result.sound && sound, inCharge: "destination" };
+}
+
+async function settled(options: SettleCutover): Promise<SettledCutover> {
+  try {
+    return await settleCutover(options);
+  } catch (error) {
+    throw explainError(error);
+  }
+}
+
+/** After a cutover, until the operator stops it. */
+async function streamBack(options: RunOptions): Promise<RunResult> {
+  const { pipeline, report, signal } = options;
+  if (!pipeline.cutover.reverse) {
+    report({ type: "note", message: "Nothing streams back: the slots of the way back keep what is written on the shards, and their WAL grows, until `pg-reshard finish`." });
+    return { verdicts: [], sound: true };
+  }
+  if (signal.aborted) return { verdicts: [], sound: true };
+  return await runStagesOf({ ...options, pipeline: reversePipeline(pipeline) });
+}
+
+async function runStagesOf(options: RunOptions): Promise<RunResult> {
+  const { pipeline, report, signal } = options;
   let migration: Migration | undefined;
   try {
-    const opening = {
-      pipeline,
-      report,
-      signal,
-      filledElsewhere: !copies && pipeline.slot !== undefined,
-      compareOnly: pipeline.stages.every((stage) => stage.type === "verify"),
-    };
+    const opening = { pipeline, report, signal, ...beginningOf(pipeline) };
     migration = await openMigration(opening);
     let verdicts: readonly TableVerdict[] = [];
+    let cutover: CutoverResult | undefined;
+    let verified = false;
     for (const stage of pipeline.stages) {
       checkStopped(signal);
       await options.beforeStage?.(stage);
@@ -64,8 +106,13 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
         for (let carried: CarriedOver | undefined; ; ) {
           const opened: Migration = migration;
           try {
+            if (stage.type === "cutover") {
+              cutover = await tellingOpenTransactions(opened, () => cutOver({ migration: opened, traffic: (options.trafficOf ?? configuredTraffic)(pipeline), verified }));
+              break;
+            }
             const found = await tellingOpenTransactions(opened, () => runStage(opened, stage, options));
             if (found !== undefined) verdicts = found;
+            verified = found?.every(isSound) === true;
             break;
           } catch (error) {
             const change = carriedOverOf(explainError(error));
@@ -81,7 +128,7 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
       }
       report({ type: "stage-finished", stage: name, milliseconds: Date.now() - started, ...(skipped ? { skipped } : {}) });
     }
-    return { verdicts, sound: verdicts.every(isSound) };
+    return { verdicts, sound: verdicts.every(isSound), ...(cutover === undefined ? {} : { cutover }) };
   } catch (error) {
     throw explainError(error);
   } finally {
@@ -106,7 +153,7 @@ function isLasting(stage: Stage): boolean {
   return stage.type === "copy" || makesSchema(stage);
 }
 
-async function runStage(migration: Migration, stage: Stage, options: RunOptions): Promise<readonly TableVerdict[] | undefined> {
+async function runStage(migration: Migration, stage: Exclude<Stage, { type: "cutover" }>, options: RunOptions): Promise<readonly TableVerdict[] | undefined> {
   const { stages } = options.pipeline;
   const ignoreErrors = options.ignoreErrors === true ? { ignoreErrors: true } : {};
   switch (stage.type) {

@@ -1,5 +1,5 @@
 import type { Pipeline, SchemaPhase } from "../config/types.js";
-import { type PublishedTable, readPublication } from "../postgres/catalog.js";
+import { readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { renderCutover } from "../schema/render-cutover.js";
 import { renderPlan } from "../schema/render-plan.js";
@@ -10,6 +10,7 @@ import type { Report } from "./events.js";
 import { postCutoverPlan } from "./post-cutover-schema.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
+import { reading } from "./reading.js";
 import { schemaParameters } from "./schema-session.js";
 import { type SchemaContext, syncSchema, unvalidatedForeignKeys, validation } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
@@ -90,13 +91,9 @@ async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
   for (const message of plan.notes) report({ type: "note", message });
   const parts = await Promise.all(
     shards.map(async (shard, number) => {
-      const client = await sessions.destination(shard, "monitor");
-      try {
-        const { statements } = plan.shards[number]!;
-        return { shard, statements: [...statements, ...(await unvalidatedForeignKeys(client)).map((key, index) => validation(key, statements.length + index))] };
-      } finally {
-        await endQuietly(client);
-      }
+      const { statements } = plan.shards[number]!;
+      const keys = await reading(sessions.destination(shard, "monitor"), unvalidatedForeignKeys);
+      return { shard, statements: [...statements, ...keys.map((key, index) => validation(key, statements.length + index))] };
     }),
   );
   return renderCutover("cutover", parts, plan.notes);
@@ -110,12 +107,6 @@ async function postCutoverSql(pipeline: Pipeline, report: Report): Promise<strin
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {
-  const client = await sessions.source(pipeline.from.shards[0]!.primary, "monitor");
-  let tables: readonly PublishedTable[];
-  try {
-    ({ tables } = await readPublication(client, pipeline.publication));
-  } finally {
-    await endQuietly(client);
-  }
+  const { tables } = await reading(sessions.source(pipeline.from.shards[0]!.primary, "monitor"), (client) => readPublication(client, pipeline.publication));
   return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, sessions, tables, report));
 }

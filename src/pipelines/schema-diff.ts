@@ -1,12 +1,12 @@
-import type pg from "pg";
-import type { Pipeline, ServerAddress } from "../config/types.js";
+import type { Pipeline } from "../config/types.js";
 import { readPublication } from "../postgres/catalog.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { diffCatalogs } from "../schema/diff-catalogs.js";
 import { judgeDifferences, type JudgedDifference } from "../schema/expected-differences.js";
 import { readCatalog } from "../schema/read-catalog.js";
 import type { Report } from "./events.js";
 import { migrationId } from "./migration.js";
+import { reading } from "./reading.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 
@@ -24,17 +24,9 @@ export interface ShardDifferences {
 export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<ShardDifferences[]> {
   for (const note of pipeline.notes) report({ type: "note", message: note });
   const sessions = new Sessions(migrationId(pipeline));
-  const read = async <T>(server: ServerAddress, work: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const client = await sessions.source(server, "monitor");
-    try {
-      return await work(client);
-    } finally {
-      await endQuietly(client);
-    }
-  };
   const address = pipeline.from.shards[0]!.primary;
-  const { tables } = await read(address, (client) => readPublication(client, pipeline.publication));
-  const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map(({ primary }) => primary)].map((server) => read(server, readCatalog)));
+  const { tables } = await reading(sessions.source(address, "monitor"), (client) => readPublication(client, pipeline.publication));
+  const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map(({ primary }) => primary)].map((server) => reading(sessions.source(server, "monitor"), readCatalog)));
   const plan = await sourceSchemaPlan(pipeline, sessions, tables, report);
   return pipeline.to.shards.map(({ number, primary }, index) => ({
     shard: number,

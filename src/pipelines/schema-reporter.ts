@@ -1,17 +1,17 @@
-import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { displayObject, type PlannedStatement } from "../schema/schema-plan.js";
 import type { StatementEvent } from "../schema/schema-report.js";
 import type { Report } from "./events.js";
 import { statementOf } from "./schema-progress.js";
 import { IndexBuildWatch } from "./index-build-watch.js";
+import type { Sessions } from "./sessions.js";
 
 export interface SchemaReporterOptions {
   readonly phase: string;
   readonly shards: readonly ServerAddress[];
   readonly report: Report;
-  /** Opens a session to watch index builds in. */
-  readonly session: (shard: ServerAddress) => Promise<pg.Client>;
+  /** Index builds are watched in sessions of their own. */
+  readonly sessions: Pick<Sessions, "destination">;
   /** Milliseconds between two looks at index builds. */
   readonly interval?: number;
 }
@@ -29,12 +29,12 @@ export class SchemaReporter {
 
   constructor(options: SchemaReporterOptions) {
     this.#options = options;
-    const { phase, shards, report, session, interval } = options;
+    const { phase, shards, report, sessions, interval } = options;
     this.#shards = shards.map((address, shard) => ({
       places: new Map(),
       ended: new Set(),
       watch: new IndexBuildWatch({
-        session: () => session(address),
+        session: () => sessions.destination(address, "monitor"),
         onProgress: (index, progress) => { report({ type: "index-progress", phase, shard, index, ...progress }); },
         ...(interval === undefined ? {} : { interval }),
       }),
@@ -50,7 +50,8 @@ export class SchemaReporter {
     this.#options.report({ type: "schema-planned", phase: this.#options.phase, shard, statements: statements.map(statementOf) });
   }
 
-  statement({ shard: address, statement, state, backend, message }: StatementEvent): void {
+  /** Of its own, so that it can be handed over. */
+  readonly onStatement = ({ shard: address, statement, state, backend, message }: StatementEvent): void => {
     const shard = this.#options.shards.indexOf(address);
     const { places, ended, watch } = this.#shards[shard]!;
     const index = places.get(statement) ?? places.size;
@@ -75,7 +76,7 @@ export class SchemaReporter {
       total: places.size,
       ...(message === undefined ? {} : { message }),
     });
-  }
+  };
 
   /** Nothing is reported any more. */
   async close(): Promise<void> {

@@ -4,9 +4,9 @@ import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { isRetryable, reasonOf } from "../postgres/server-errors.js";
 import { applySchema } from "../schema/apply-schema.js";
+import { reportedStatement } from "../schema/reported-statement.js";
 import { phaseStatements, type PlannedStatement } from "../schema/schema-plan.js";
-import { serverWords } from "../schema/run-statement.js";
-import { reportNotes, runningOn, type SchemaReport } from "../schema/schema-report.js";
+import { reportNotes, type SchemaReport } from "../schema/schema-report.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import { checkPresentSchema } from "./check-present-schema.js";
 import { fenceSchema } from "./fence-schema.js";
@@ -14,7 +14,7 @@ import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { SchemaReporter } from "./schema-reporter.js";
 import { openSchemaSession } from "./schema-session.js";
-import { withRetries } from "./with-retries.js";
+import { patienceOf, withRetries } from "./with-retries.js";
 
 /** What a phase needs of a migration; `schema-sync` as a command has no more than that. */
 export type SchemaContext = Pick<Migration, "pipeline" | "report" | "signal" | "shards" | "sessions" | "lock" | "schemaPlan">;
@@ -34,9 +34,8 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const { pipeline, report, signal, shards } = context;
   const plan = withUnvalidatedForeignKeys(await context.schemaPlan());
   const statements = phaseStatements(plan, options.phase);
-  const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
-  const reporter = new SchemaReporter({ phase: options.phase, shards, report, session: (shard) => context.sessions.destination(shard, "monitor") });
-  const result = await withRetries({ what: `schema ${options.phase}`, maxAttempts, minDelay, exponential: true, signal, report }, async () => {
+  const reporter = new SchemaReporter({ phase: options.phase, shards, report, sessions: context.sessions });
+  const result = await withRetries({ ...patienceOf(context), what: `schema ${options.phase}` }, async () => {
     await context.lock.ensure();
     await fenceSchema(context);
     if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
@@ -47,7 +46,7 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
       ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
       onStatement(event) {
         if (event.state === "running") checkStopped(signal);
-        reporter.statement(event);
+        reporter.onStatement(event);
       },
     });
   }).finally(() => reporter.close());
@@ -61,13 +60,12 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
  * @returns how many were validated, over all shards
  */
 export async function validateForeignKeys(migration: Pick<Migration, "pipeline" | "report" | "signal" | "shards" | "sessions">): Promise<number> {
-  const { pipeline, shards, report, signal, sessions } = migration;
-  const { reshardingCopyRetryMaxAttempts: maxAttempts, reshardingCopyRetryMinDelay: minDelay } = pipeline.general;
-  const reporter = new SchemaReporter({ phase: "validate", shards, report, session: (shard) => sessions.destination(shard, "monitor") });
+  const { shards, report, signal, sessions } = migration;
+  const reporter = new SchemaReporter({ phase: "validate", shards, report, sessions });
   const refused = new Set<string>();
   let validated = 0;
   await Promise.all(
-    shards.map((shard, number) => withRetries({ what: "validating foreign keys", maxAttempts, minDelay, exponential: true, signal, report }, () => validateOn(shard, number))),
+    shards.map((shard, number) => withRetries({ ...patienceOf(migration), what: "validating foreign keys" }, () => validateOn(shard, number))),
   ).finally(() => reporter.close());
   return validated;
 
@@ -79,19 +77,19 @@ export async function validateForeignKeys(migration: Pick<Migration, "pipeline" 
       if (keys.length > 0) reporter.planned(number, keys.map(({ statement }) => statement));
       for (const { key, statement } of keys) {
         checkStopped(signal);
-        reporter.statement({ shard, statement, state: "running", ...runningOn(client) });
-        try {
+        const run = async (): Promise<"ran"> => {
           await client.query(statement.sql);
+          return "ran";
+        };
+        try {
+          await reportedStatement(client, { shard, statement, run, onStatement: reporter.onStatement });
           validated++;
         } catch (error) {
-          reporter.statement({ shard, statement, state: "failed", message: serverWords(error) });
           // A lost connection says nothing about the rows.
           if (isRetryable(error)) throw error;
           refused.add(id(key));
           report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
-          continue;
         }
-        reporter.statement({ shard, statement, state: "ran" });
       }
     } finally {
       await endQuietly(client);

@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
+import { OWN_SCHEMA } from "../postgres/catalog.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
+import { quoteIdentifier } from "../postgres/identifiers.js";
 import { KeptSessions } from "./kept-sessions.js";
 import { planByIndex } from "../postgres/planner-settings.js";
 
 /** What a session is for, with the number of the source shard where one shard has sessions of several; part of its application_name, so that those of a dead run can be found. */
-export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}.${number}` | `apply ${number}` | "stream" | "lookup" | "whereabouts" | "verify";
+export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy ${number}.${number}` | `apply ${number}` | "stream" | "lookup" | "whereabouts" | "verify" | "cutover";
 
 /** Opens the sessions of one migration, each named for what it does. */
 export class Sessions {
@@ -29,7 +31,9 @@ export class Sessions {
   }
 
   async destination(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline" | "parameters"> = {}): Promise<pg.Client> {
-    return await connect(server, { ...options, applicationName: this.applicationName(purpose) });
+    // What the journal says has to outlive a crash, whatever the server's default.
+    const parameters = purpose === "journal" ? { synchronous_commit: "on", ...options.parameters } : options.parameters;
+    return await connect(server, { ...options, ...(parameters === undefined ? {} : { parameters }), applicationName: this.applicationName(purpose) });
   }
 
   /**
@@ -55,13 +59,11 @@ export class Sessions {
     if (!allowed) {
       const fires = await client.query<{ fires: boolean }>(
         `SELECT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')) AS fires`,
+                         WHERE t.tgenabled IN ('O', 'A') AND n.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}')) AS fires`,
       );
       if (fires.rows[0]!.fires) {
         await client.end();
-        throw new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
-          remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${client.escapeIdentifier(server.user)};`,
-        });
+        throw replicaRoleRefused(server);
       }
     }
     return client;
@@ -92,3 +94,9 @@ export class Sessions {
 }
 
 const FENCE_MILLISECONDS = 60_000;
+
+export function replicaRoleRefused(server: ServerAddress): ReshardError {
+  return new ReshardError("REPLICA_ROLE_REFUSED", `${displayAddress(server)}: user "${server.user}" may not set session_replication_role, so triggers and foreign keys would fire for rows that the source has checked already.`, {
+    remedy: `Run on the shard as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${quoteIdentifier(server.user)};`,
+  });
+}

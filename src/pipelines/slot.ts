@@ -6,34 +6,7 @@ import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
 import type { Migration } from "./migration.js";
 import { stopWaiting } from "./stop-waiting.js";
 import type { SourceShard } from "./source-shard.js";
-
-/** A replication slot as pg_replication_slots shows it. */
-export interface SlotState {
-  readonly name: string;
-  readonly confirmed: Lsn | undefined;
-  readonly active: boolean;
-  /** `pg_replication_slots.wal_status`: `lost` means that the server threw away what the slot still needed. */
-  readonly walStatus: string | undefined;
-  /** Bytes of WAL that the server keeps for it. */
-  readonly retainedBytes: number;
-}
-
-export async function readSlot(client: pg.Client, name: string): Promise<SlotState | undefined> {
-  const { rows } = await client.query<{ confirmed: string | null; active: boolean; wal_status: string | null; retained: number | null }>(
-    `SELECT confirmed_flush_lsn AS confirmed, active, wal_status, (pg_current_wal_lsn() - restart_lsn)::float8 AS retained
-       FROM pg_replication_slots WHERE slot_name = $1`,
-    [name],
-  );
-  const row = rows[0];
-  if (row === undefined) return undefined;
-  return {
-    name,
-    confirmed: row.confirmed === null ? undefined : parseLsn(row.confirmed),
-    active: row.active,
-    walStatus: row.wal_status ?? undefined,
-    retainedBytes: row.retained ?? 0,
-  };
-}
+import { readSlot } from "./slot-state.js";
 
 /**
  * Makes the permanent slot, before the first table is copied: from here on the source keeps every change. A slot that is

@@ -1,6 +1,5 @@
 import type { Pipeline } from "../config/types.js";
 import type { PublishedTable } from "../postgres/catalog.js";
-import { endQuietly } from "../postgres/connection.js";
 import { countLargeObjects } from "../postgres/large-objects.js";
 import { dumpSchema } from "../pg-dump/dump-schema.js";
 import { accountingNotes } from "../schema/accounting-notes.js";
@@ -12,6 +11,7 @@ import { withAnalyze } from "../schema/with-analyze.js";
 import { withBigintKeys } from "../schema/with-bigint-keys.js";
 import type { Report } from "./events.js";
 import { placements } from "./placements.js";
+import { reading } from "./reading.js";
 import type { Sessions } from "./sessions.js";
 
 /**
@@ -35,15 +35,6 @@ export async function sourceSchemaPlan(pipeline: Pipeline, sessions: Sessions, t
 
 /** Of all shards of the source together. */
 async function largeObjects(pipeline: Pipeline, sessions: Sessions): Promise<number> {
-  const counts = await Promise.all(
-    pipeline.from.shards.map(async ({ primary }) => {
-      const client = await sessions.source(primary, "monitor");
-      try {
-        return await countLargeObjects(client);
-      } finally {
-        await endQuietly(client);
-      }
-    }),
-  );
+  const counts = await Promise.all(pipeline.from.shards.map(({ primary }) => reading(sessions.source(primary, "monitor"), countLargeObjects)));
   return counts.reduce((sum, count) => sum + count, 0);
 }

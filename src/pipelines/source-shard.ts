@@ -9,6 +9,7 @@ import { routeOfTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import type { CopyServer } from "./copy-server.js";
 import { routedTable, type SourceFacts } from "./preflight.js";
+import { listed } from "../words.js";
 
 /** One shard of the source, with what is taken from it. It has a slot, copies, a stream and progress of its own. */
 export interface SourceShard {
@@ -42,12 +43,18 @@ export interface SourceShardParts {
   readonly monitor: SourceShard["monitor"];
 }
 
-/** What is taken from each shard of the source, given what each was found to have. */
-export function sourceShards(pipeline: Pipeline, parts: readonly SourceShardParts[]): SourceShard[] {
+/** Checks that the source's shards go together; returns how they share the rows, by `tableId`. */
+export function checkSourcesAlike(pipeline: Pipeline, parts: readonly Pick<SourceShardParts, "address" | "facts">[]): ReadonlyMap<string, TableRoute> {
   const first = parts[0]!.facts.publication.tables;
   for (const part of parts.slice(1)) checkSameTables(first, part.facts.publication.tables, displayAddress(part.address));
   const routes = new Map(first.map((table) => [tableId(table), routeOfTable(routedTable(table), pipeline.from.sharding, parts.length)]));
   if (parts.length > 1) checkEverywhereTables(pipeline, first, routes, parts[0]!.facts.routes);
+  return routes;
+}
+
+/** What is taken from each shard of the source, given what each was found to have. */
+export function sourceShards(pipeline: Pipeline, parts: readonly SourceShardParts[]): SourceShard[] {
+  const routes = checkSourcesAlike(pipeline, parts);
   return parts.map(({ number, address, facts, copyServers, slot, migration, monitor }) => {
     const tables = new Map(facts.publication.tables.map((table) => [tableId(table), table]));
     const takes = (table: TableName): boolean => number === 0 || routes.get(tableId(table))?.kind !== "omnisharded";
@@ -88,7 +95,7 @@ function checkSameTables(first: readonly PublishedTable[], other: readonly Publi
   });
   for (const table of there.values()) differences.push(`${displayName(table)} is published there only`);
   if (differences.length === 0) return;
-  throw new ReshardError("SOURCE_SHARDS_DIFFER", `${server} differs from the source's first shard: ${differences.slice(0, 10).join("; ")}${differences.length > 10 ? ` and ${differences.length - 10} more` : ""}.`, {
+  throw new ReshardError("SOURCE_SHARDS_DIFFER", `${server} differs from the source's first shard: ${listed(differences, "; ")}.`, {
     place: { server },
     remedy: "Bring the source's shards to the same schema and the same publication.",
   });

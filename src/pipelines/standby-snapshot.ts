@@ -6,7 +6,7 @@ import { sqlState } from "../postgres/server-errors.js";
 import { openStandbySnapshot } from "../sources/open-snapshot.js";
 import type { CopyServer } from "./copy-server.js";
 import type { Migration } from "./migration.js";
-import { readSlot } from "./slot.js";
+import { readSlot } from "./slot-state.js";
 import type { SourceShard } from "./source-shard.js";
 
 /** A snapshot on a standby of a source shard, not older than what the shard's permanent slot still sends. */

@@ -4,6 +4,7 @@ import { ReshardError } from "../errors.js";
 import { readPublication } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { type Lsn, minLsn } from "../postgres/lsn.js";
+import { type CutoverEntry, readCutovers } from "../progress/cutover-journal.js";
 import { type JournalEntry, readJournal } from "../progress/journal.js";
 import { hasProgressTables } from "../progress/progress-tables.js";
 import { readStreamProgress } from "../progress/stream-progress.js";
@@ -11,7 +12,8 @@ import { readTableProgress } from "../progress/table-progress.js";
 import { migrationId } from "./migration.js";
 import { lockName } from "./migration-lock.js";
 import { Sessions } from "./sessions.js";
-import { readSlot, type SlotState, sourcePosition } from "./slot.js";
+import { sourcePosition } from "./slot.js";
+import { readSlot, type SlotState } from "./slot-state.js";
 
 /** What a shard says of a migration. */
 export interface ShardStatus {
@@ -42,6 +44,8 @@ export interface MigrationStatus {
   /** A process holds the migration's lock. */
   readonly running: boolean;
   readonly shards: readonly ShardStatus[];
+  /** Its last cutover, where there was one. */
+  readonly cutover: CutoverEntry | undefined;
   /** By source shard; empty where the migration is from another database than the pipeline's. */
   readonly sources: readonly SourceStatus[];
 }
@@ -57,7 +61,7 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
   try {
     const journal = await sessions.destination(shards[0]!, "monitor");
     opened.push(journal);
-    const entries = (await hasProgressTables(journal)) ? await readJournal(journal) : [];
+    const entries = await readJournal(journal);
     if (entries.length === 0) return [];
     const clients = [journal];
     for (const shard of shards.slice(1)) {
@@ -72,6 +76,7 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
       opened.push(source);
       sources.push(source);
     }
+    const cutovers = await readCutovers(journal);
     const statuses: MigrationStatus[] = [];
     for (const entry of entries) {
       const own = await Promise.all(clients.map((client, shard) => shardStatus(client, shards[shard]!, entry)));
@@ -79,6 +84,7 @@ export async function readStatus(pipeline: Pipeline): Promise<MigrationStatus[]>
         entry,
         running: await isRunning(journal, entry.id),
         shards: own,
+        cutover: cutovers.find(({ migration }) => migration === entry.id),
         sources: entry.source === pipeline.from.name ? await Promise.all(sources.slice(0, entry.slots.length).map((source, number) => sourceStatus(source, servers[number]!, number, entry, own))) : [],
       });
     }

@@ -1,6 +1,6 @@
 import { pipe, tap } from "rxjs";
 import type pg from "pg";
-import type { ShardedChangeBatch } from "../change-batch.js";
+import type { ChangeBatch, ShardedChangeBatch } from "../change-batch.js";
 import { run, type Sink } from "../flow.js";
 import { rewriteUpserts } from "../operators/rewrite-upserts.js";
 import { rowsOfShard } from "../operators/rows-of-shard.js";
@@ -24,13 +24,17 @@ import { untilDone } from "./until-done.js";
 import { streamFormatOf } from "./value-formats.js";
 import { Whereabouts } from "./whereabouts.js";
 
+export interface StreamListener {
+  /** Told how far all shards are, and how many changes came through. */
+  readonly onDurable: (durable: Lsn, changes: number) => void;
+  readonly onBatch: (batch: ChangeBatch) => void;
+}
+
 /**
  * One connection's worth of streaming from a source shard: opens everything, and completes when told to stop or where
  * `until` ends.
- *
- * @param onDurable told how far all shards are, and how many changes came through
  */
-export async function streamShard(migration: Migration, source: SourceShard, until: ReplicateUntil, stop: AbortSignal, onDurable: (durable: Lsn, changes: number) => void): Promise<void> {
+export async function streamShard(migration: Migration, source: SourceShard, until: ReplicateUntil, stop: AbortSignal, { onDurable, onBatch }: StreamListener): Promise<void> {
   const { sessions, shards } = migration;
   const snapshot = until.kind === "snapshots" ? until.snapshots[source.number] : undefined;
   await source.monitor((client) => sessions.fence(client, "stream", "lookup"));
@@ -78,7 +82,10 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const counted = pipe(
     gate.operator(),
     shardChanges((relation) => (source.takes(relation) && !gate.leavesOut(relation) ? migration.route(relation) : undefined)),
-    tap((batch: ShardedChangeBatch) => { changes += batch.count; }),
+    tap((batch: ShardedChangeBatch) => {
+      changes += batch.count;
+      onBatch(batch);
+    }),
   );
   try {
     // Stopping is the source's: it completes once what is on the way has arrived.

@@ -2,6 +2,7 @@ import type { Pipeline } from "../config/types.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayName } from "../postgres/identifiers.js";
 import type { ValueFormat } from "../postgres/value-format.js";
+import { listed } from "../words.js";
 
 /** How a table is copied: as configured, but in text where a column's type has no binary form that another server reads. */
 export function copyFormatOf(table: PublishedTable, pipeline: Pipeline): ValueFormat {
@@ -21,8 +22,7 @@ export function streamFormatOf(tables: readonly PublishedTable[], pipeline: Pipe
 export function streamFormatNotes(tables: readonly PublishedTable[], pipeline: Pipeline): string[] {
   const columns = misledColumns(tables);
   if (columns.length === 0 || pipeline.general.reshardingCopyFormat === "text") return [];
-  const more = columns.length > 5 ? ` and ${columns.length - 5} more` : "";
-  return [`Changes are streamed as text, for not all values of these columns can be sent in binary to another server: ${columns.slice(0, 5).join(", ")}${more}.`];
+  return [`Changes are streamed as text, for not all values of these columns can be sent in binary to another server: ${listed(columns, ", ", 5)}.`];
 }
 
 function misledColumns(tables: readonly PublishedTable[]): string[] {

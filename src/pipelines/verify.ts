@@ -9,7 +9,7 @@ import { checkStopped, interrupted } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
-import { readSlot } from "./slot.js";
+import { readSlot } from "./slot-state.js";
 import { exportSnapshot, joinSnapshot, type Snapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
 import { stopWaiting } from "./stop-waiting.js";

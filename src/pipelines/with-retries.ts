@@ -1,3 +1,4 @@
+import type { Pipeline } from "../config/types.js";
 import { isRetryable, reasonOf } from "../postgres/server-errors.js";
 import type { Report } from "./events.js";
 
@@ -12,6 +13,11 @@ export interface RetryOptions {
   readonly exponential: boolean;
   readonly signal: AbortSignal;
   readonly report: Report;
+}
+
+/** How long the copy and the schema try, by `[general] resharding_copy_retry_*`. */
+export function patienceOf({ pipeline: { general }, signal, report }: Pick<RetryOptions, "signal" | "report"> & { readonly pipeline: Pick<Pipeline, "general"> }): Omit<RetryOptions, "what"> {
+  return { maxAttempts: general.reshardingCopyRetryMaxAttempts, minDelay: general.reshardingCopyRetryMinDelay, exponential: true, signal, report };
 }
 
 /**

@@ -37,10 +37,14 @@ interface Row {
   tables: { schema: string; name: string; root_schema: string; root_name: string }[];
 }
 
+/** SQL, of a row `p` of pg_publication: an array of the kinds that it sends, or those that it leaves out. */
+export function publishedKindsSql(which: "sent" | "left out"): string {
+  return `array_remove(ARRAY[${PUBLISHED_KINDS.map((kind) => `CASE WHEN ${which === "sent" ? "" : "NOT "}p.pub${kind} THEN '${kind}' END`).join(", ")}], NULL)`;
+}
+
 const SQL = `
   SELECT p.puballtables AS all_tables, p.pubviaroot AS via_root,
-         array_remove(ARRAY[CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
-                            CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END], NULL) AS kinds,
+         ${publishedKindsSql("sent")} AS kinds,
          COALESCE((SELECT json_agg(n.nspname ORDER BY n.nspname) FROM pg_publication_namespace s JOIN pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid), '[]') AS schemas,
          COALESCE((SELECT json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'filter', pg_get_expr(r.prqual, r.prrelid), 'columns',
                             (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (r.prattrs::int2[]))) ORDER BY n.nspname, c.relname)

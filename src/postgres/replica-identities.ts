@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { OWN_SCHEMA } from "./catalog.js";
 import { type TableName, tableId } from "./identifiers.js";
 
 /** How a table's updates and deletes name the row. */
@@ -20,7 +21,7 @@ const SQL = `
                      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE k.position <= i.indnkeyatts), '[]') AS columns
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisreplident AND c.relreplident = 'i' LEFT JOIN pg_class x ON x.oid = i.indexrelid
-   WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')`;
+   WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}')`;
 
 const KINDS = { d: "default", f: "full", n: "nothing" } as const;
 

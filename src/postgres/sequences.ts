@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { OWN_SCHEMA } from "./catalog.js";
 import { qualifiedName, type TableName } from "./identifiers.js";
 
 /** A sequence as it is defined and where it stands. */
@@ -54,7 +55,7 @@ const SEQUENCES_SQL = `
                                    ORDER BY g.grantee, g.privilege_type)
                      FROM aclexplode(c.relacl) AS g WHERE g.grantee <> c.relowner), '[]') AS grants
     FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard') AND c.relpersistence <> 't'
+   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}') AND c.relpersistence <> 't'
      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
    ORDER BY 1, 2`;
 
@@ -132,7 +133,7 @@ const COLUMNS_SQL = `
     JOIN pg_class s ON s.oid = drawn.sequence JOIN pg_namespace sn ON sn.oid = s.relnamespace
     JOIN pg_class r ON r.oid = COALESCE(pg_partition_root(t.oid), t.oid) JOIN pg_namespace rn ON rn.oid = r.relnamespace
     LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
-   WHERE tn.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')
+   WHERE tn.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}')
    ORDER BY 1, 2, a.attnum, 4, 5`;
 
 interface ColumnRow {

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { OWN_SCHEMA } from "./catalog.js";
 import { type TableName, tableId } from "./identifiers.js";
 
 /** What a column is called and what it holds. */
@@ -18,7 +19,7 @@ const COLUMNS_SQL = `
   SELECT n.nspname AS schema, c.relname AS table, a.attname AS name, a.atttypid::int8::float8 AS type_oid, format_type(a.atttypid, a.atttypmod) AS type, format_type(a.atttypid, NULL) AS type_name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-   WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reshard')`;
+   WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', '${OWN_SCHEMA}')`;
 
 /** Reads the columns of all tables of a database. */
 export async function readTableColumns(client: pg.Client): Promise<TableColumns> {

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { hasProgressTables } from "./progress-tables.js";
 
 /** What is known of a migration beyond the data itself; one row on the first destination shard. */
 export interface JournalEntry {
@@ -28,8 +29,9 @@ interface JournalRow {
   updated_at: Date;
 }
 
-/** All migrations that the journal of this shard knows, oldest first. The `reshard` schema must exist. */
+/** All migrations that the journal of this shard knows, oldest first; none where nothing was begun. */
 export async function readJournal(client: pg.Client): Promise<JournalEntry[]> {
+  if (!(await hasProgressTables(client))) return [];
   const { rows } = await client.query<JournalRow>("SELECT * FROM reshard.migration ORDER BY started_at, id");
   return rows.map((row) => ({
     id: row.id,

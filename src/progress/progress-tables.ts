@@ -20,6 +20,10 @@ const STATEMENTS = [
      id text PRIMARY KEY, source text NOT NULL, destination text NOT NULL, publication text NOT NULL,
      slots json NOT NULL, finished_stages text[] NOT NULL DEFAULT '{}', phase text NOT NULL,
      started_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())`,
+  `CREATE TABLE IF NOT EXISTS reshard.cutover (
+     migration text PRIMARY KEY, step text NOT NULL, outcome text, reason text,
+     fences json, starts json, durations json NOT NULL DEFAULT '{}', paused float8,
+     started_at timestamptz NOT NULL DEFAULT now(), step_at timestamptz NOT NULL DEFAULT now(), ended_at timestamptz)`,
 ];
 
 /** Makes the schema `reshard` where it is missing. */
@@ -43,5 +47,5 @@ export async function dropProgressTables(client: pg.Client): Promise<void> {
                      WHERE d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_attrdef'::regclass AND p.pronamespace = to_regnamespace('reshard')) AS used`,
   );
   if (!rows[0]!.used) await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
-  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.known_columns, reshard.migration");
+  else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.known_columns, reshard.migration, reshard.cutover");
 }

@@ -1,4 +1,5 @@
 import { displayObject, type PlannedStatement, type SchemaPlan } from "./schema-plan.js";
+import { counted, listed } from "../words.js";
 
 /** What the source has beside its dump's statements. */
 export interface SourceExtras {
@@ -20,25 +21,15 @@ export function accountingNotes(plan: SchemaPlan, { largeObjects }: SourceExtras
   const unknown = plan.statements.filter(({ kind, phase }) => kind === "unknown" && phase !== "skip");
   return [
     ...(groups.length === 0 ? [] : [`Not carried, make by hand on the shards what they need: ${groups.join("; ")}.`]),
-    ...(unknown.length === 0 ? [] : [`${counted(unknown.length, "statement")} of kinds that this project has no rule for, run as dumped, before the rows: ${shortened(unknown.map(({ sql }) => beginning(sql)), "; ")}.`]),
+    ...(unknown.length === 0 ? [] : [`${counted(unknown.length, "statement")} of kinds that this project has no rule for, run as dumped, before the rows: ${listed(unknown.map(({ sql }) => beginning(sql)), "; ")}.`]),
   ];
 }
 
 /** `2 subscriptions (news, prices)`. Several statements may speak of one object; user mappings have no name. */
 function group(kind: string, statements: readonly PlannedStatement[]): string | undefined {
   const names = new Set(statements.flatMap(({ object }) => (object === undefined ? [] : [displayObject(object)])));
-  if (names.size > 0) return `${counted(names.size, kind)} (${shortened([...names], ", ")})`;
+  if (names.size > 0) return `${counted(names.size, kind)} (${listed([...names])})`;
   return statements.length === 0 ? undefined : counted(statements.length, kind);
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-const LISTED = 10;
-
-function shortened(items: readonly string[], separator: string): string {
-  return `${items.slice(0, LISTED).join(separator)}${items.length > LISTED ? ` and ${items.length - LISTED} more` : ""}`;
 }
 
 const SHOWN_CHARACTERS = 60;

@@ -2,9 +2,10 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { displayName, type TableName, tableId } from "../postgres/identifiers.js";
-import { runStatement, serverWords, statementFailed } from "./run-statement.js";
+import { reportedStatement } from "./reported-statement.js";
+import { runStatement, statementFailed } from "./run-statement.js";
 import type { KeyUnit, SchemaPlan } from "./schema-plan.js";
-import { runningOn, type StatementEvent } from "./schema-report.js";
+import type { StatementEvent } from "./schema-report.js";
 
 export interface KeyOptions {
   /** Whose session `client` is. */
@@ -34,14 +35,9 @@ export async function applyKeys(plan: SchemaPlan, table: TableName, client: pg.C
   const unit = keyUnitOf(plan, table);
   await withUnitLock(client, unit.root, async () => {
     for (const statement of unit.statements) {
-      onStatement?.({ shard, statement, state: "running", ...runningOn(client) });
-      try {
-        const outcome = await runStatement(client, statement, new Set());
-        onStatement?.({ shard, statement, state: outcome });
-      } catch (error) {
-        onStatement?.({ shard, statement, state: "failed", message: serverWords(error) });
+      await reportedStatement(client, { shard, statement, run: () => runStatement(client, statement, new Set()), onStatement }).catch((error: unknown) => {
         throw statementFailed(statement, shard, error);
-      }
+      });
     }
   });
 }

@@ -1,11 +1,13 @@
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
+import { ReshardError } from "../errors.js";
 import { endQuietly } from "../postgres/connection.js";
 import type { TableName } from "../postgres/identifiers.js";
 import { withUnitLock } from "./apply-keys.js";
+import { reportedStatement } from "./reported-statement.js";
 import { readRoles, runStatement, serverWords, statementFailed } from "./run-statement.js";
 import { type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
-import { type FailedStatement, runningOn, type SchemaReport, type ShardReport, type StatementEvent } from "./schema-report.js";
+import { type FailedStatement, type SchemaReport, type ShardReport, type StatementEvent } from "./schema-report.js";
 import { prepareSession } from "./session-settings.js";
 
 export interface ApplyOptions {
@@ -73,20 +75,18 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
     return client;
   };
   const one = async (client: pg.Client, statement: PlannedStatement, roles: ReadonlySet<string>): Promise<void> => {
-    options.onStatement?.({ shard, statement, state: "running", ...runningOn(client) });
     try {
-      const outcome = await runStatement(client, statement, roles);
+      const outcome = await reportedStatement(client, { shard, statement, run: () => runStatement(client, statement, roles), onStatement: options.onStatement });
       if (outcome === "skipped") {
         for (const role of statement.roles) if (!roles.has(role)) report.missingRoles.set(role, [...(report.missingRoles.get(role) ?? []), statement]);
       } else report[outcome]++;
-      options.onStatement?.({ shard, statement, state: outcome });
     } catch (error) {
-      const message = serverWords(error);
-      options.onStatement?.({ shard, statement, state: "failed", message });
+      // Not the server's: whoever is told of statements has had enough.
+      if (error instanceof ReshardError) throw error;
       const failure = statementFailed(statement, shard, error);
       // A lost connection would fail every statement that follows.
       if (options.ignoreErrors !== true || failure.kind === "retry") throw failure;
-      report.failed.push({ statement, message });
+      report.failed.push({ statement, message: serverWords(error) });
     }
   };
   try {

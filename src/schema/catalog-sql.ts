@@ -1,3 +1,5 @@
+import { OWN_SCHEMA } from "../postgres/catalog.js";
+
 /** Parts of the statements that read a catalog. Every statement answers with rows of the same columns. */
 
 /** The columns of one statement; what is left out is null. */
@@ -25,7 +27,7 @@ export function catalogStatement(columns: CatalogColumns, from: string): string 
 
 /** Schemas of users: PostgreSQL reserves `pg_`, and `reshard` is this project's own. */
 export function ofUser(schema = "n.nspname"): string {
-  return `${schema} !~ '^pg_' AND ${schema} NOT IN ('information_schema', 'reshard')`;
+  return `${schema} !~ '^pg_' AND ${schema} NOT IN ('information_schema', '${OWN_SCHEMA}')`;
 }
 
 /** What is no member of an extension. */

@@ -3,6 +3,7 @@ import type { PlannedStatement, SchemaPlan } from "./schema-plan.js";
 import { as, nameParts, parseStatement, qualified } from "./syntax-tree.js";
 import { tableDefinitions } from "./table-definitions.js";
 import { uniqueColumns } from "./unique-columns.js";
+import { counted, listed } from "../words.js";
 
 /** Where a table's rows are. */
 export type Placement =
@@ -48,8 +49,8 @@ export function withinShards(plan: SchemaPlan, placementOf: (table: TableName) =
     skipped.size > 0 && statement.kind === "comment" && skipped.has(commentedConstraint(statement)) ? { ...statement, phase: "skip", reason: "its foreign key is not carried" } : statement,
   );
   const notes: string[] = [];
-  if (leftOut.length > 0) notes.push(`Left out, for the row they refer to may be on another shard: ${listed("foreign key", leftOut)}.`);
-  if (perShard.length > 0) notes.push(`Unique on each shard only, for they do not contain the sharding key: ${listed("key", perShard)}.`);
+  if (leftOut.length > 0) notes.push(`Left out, for the row they refer to may be on another shard: ${countedAndListed("foreign key", leftOut)}.`);
+  if (perShard.length > 0) notes.push(`Unique on each shard only, for they do not contain the sharding key: ${countedAndListed("key", perShard)}.`);
   return {
     plan: {
       statements: [...statements.filter(({ phase }) => phase !== "skip"), ...statements.filter(({ phase }) => phase === "skip")],
@@ -98,9 +99,6 @@ function nameOf({ object, table }: PlannedStatement): string {
   return object === undefined || object.name === "" ? displayName(table!) : `${displayName(table!)}.${object.name}`;
 }
 
-const LISTED = 10;
-
-function listed(what: string, items: readonly string[]): string {
-  const more = items.length > LISTED ? ` and ${items.length - LISTED} more` : "";
-  return `${items.length} ${what}${items.length === 1 ? "" : "s"}: ${items.slice(0, LISTED).join(", ")}${more}`;
+function countedAndListed(what: string, items: readonly string[]): string {
+  return `${counted(items.length, what)}: ${listed(items)}`;
 }

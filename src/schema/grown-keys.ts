@@ -1,5 +1,6 @@
 import { ReshardError } from "../errors.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
+import { listed } from "../words.js";
 
 /** A column that is int or smallint in the database that is left, and bigint on the new shards. */
 export interface NarrowColumn extends TableName {
@@ -45,21 +46,17 @@ export function grownKeys(columns: readonly NarrowColumn[]): GrownKeys {
 /** For people, one sentence each. */
 export function grownKeyNotes({ beyond, soon, unseen }: GrownKeys): string[] {
   return [
-    ...(beyond.length === 0 ? [] : [`These keys do not fit into the source any more, so that there is no way back: ${several(beyond)}.`]),
-    ...(soon.length === 0 ? [] : [`These keys have used most of what fits into the source, and beyond it there is no way back: ${several(soon)}.`]),
-    ...(unseen.length === 0 ? [] : [`Not looked at for how large they are, for no index leads to them: ${several(unseen)}.`]),
+    ...(beyond.length === 0 ? [] : [`These keys do not fit into the source any more, so that there is no way back: ${listed(beyond, "; ")}.`]),
+    ...(soon.length === 0 ? [] : [`These keys have used most of what fits into the source, and beyond it there is no way back: ${listed(soon, "; ")}.`]),
+    ...(unseen.length === 0 ? [] : [`Not looked at for how large they are, for no index leads to them: ${listed(unseen, "; ")}.`]),
   ];
 }
 
 /** KEYS_TOO_LARGE */
 export function keysTooLarge(beyond: readonly string[]): ReshardError {
-  return new ReshardError("KEYS_TOO_LARGE", `Keys of the shards do not fit into the source any more: ${several(beyond)}.`, {
+  return new ReshardError("KEYS_TOO_LARGE", `Keys of the shards do not fit into the source any more: ${listed(beyond, "; ")}.`, {
     remedy: "Make these columns bigint on the source, with those that refer to them (ALTER TABLE … ALTER COLUMN … TYPE bigint). Without that there is no way back; --ignore-errors goes on all the same.",
   });
-}
-
-function several(phrases: readonly string[]): string {
-  return `${phrases.slice(0, 10).join("; ")}${phrases.length > 10 ? ` and ${phrases.length - 10} more` : ""}`;
 }
 
 /** How far a value is from 0, and how far it may be on its side. */

@@ -7,6 +7,7 @@ import { isKeyDefault, isPlainDefault, KEY_FUNCTION_BODY, KEY_FUNCTION_STATEMENT
 import type { PlannedStatement } from "./schema-plan.js";
 import { isMoved, moveSequence, type Numbers, type SequenceMove, sourceSequence } from "./sequence-move.js";
 import { defaultStatement, moveReason, moveStatement, replaceIdentityStatement } from "./sequence-statements.js";
+import { listed } from "../words.js";
 
 /**
  * How many steps beyond the source's next number the shards begin: what sessions of the source may still draw while it
@@ -198,7 +199,7 @@ class Notes {
   texts(): string[] {
     return [...this.#subjects].map(([text, subjects]) => {
       const names = [...subjects];
-      return `These ${text}: ${names.slice(0, 10).join(", ")}${names.length > 10 ? ` and ${names.length - 10} more` : ""}.`;
+      return `These ${text}: ${listed(names)}.`;
     });
   }
 }

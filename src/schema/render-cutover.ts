@@ -3,6 +3,7 @@ import { displayAddress } from "../postgres/connection.js";
 import { comment, renderStatement } from "./render-plan.js";
 import type { PlannedStatement } from "./schema-plan.js";
 import { sessionSettings } from "./session-settings.js";
+import { counted } from "../words.js";
 
 /** The cutover or post-cutover phase of one shard. */
 export interface ShardStatements {
@@ -16,7 +17,7 @@ export interface ShardStatements {
  */
 export function renderCutover(phase: "cutover" | "post-cutover", shards: readonly ShardStatements[], notes: readonly string[]): string {
   const parts = shards.flatMap(({ shard, statements }, number) => [
-    `-- ==== ${phase}: shard ${number}, ${displayAddress(shard)} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`,
+    `-- ==== ${phase}: shard ${number}, ${displayAddress(shard)} (${counted(statements.length, "statement")})`,
     ...(statements.length === 0 ? [] : [`\\connect ${connectionUri(shard)}`, sessionSettings.map((setting) => `${setting};`).join("\n"), ...statements.map(renderStatement)]),
   ]);
   return `${[...(notes.length === 0 ? [] : [notes.map(comment).join("\n")]), ...parts].join("\n\n")}\n`;

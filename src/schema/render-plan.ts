@@ -1,6 +1,7 @@
 import { quoteLiteral } from "../postgres/identifiers.js";
 import { displayObject, type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
 import { sessionSettings } from "./session-settings.js";
+import { counted } from "../words.js";
 
 const TITLES: Readonly<Record<Phase, string>> = {
   pre: "pre: before the rows",
@@ -28,7 +29,7 @@ export function renderPlan(plan: SchemaPlan, phases: readonly Phase[], { notes =
   if (phases.some((phase) => phase !== "skip")) parts.push(settings.map((setting) => `${setting};`).join("\n"));
   for (const phase of phases) {
     const statements = statementsOf(plan, phase);
-    parts.push(`-- ==== ${TITLES[phase]} (${statements.length} ${statements.length === 1 ? "statement" : "statements"})`);
+    parts.push(`-- ==== ${TITLES[phase]} (${counted(statements.length, "statement")})`);
     for (const statement of statements) parts.push(renderStatement(statement));
   }
   return `${parts.join("\n\n")}\n`;

@@ -3,6 +3,7 @@ import type { ServerAddress } from "../config/types.js";
 import { backendOf, displayAddress } from "../postgres/connection.js";
 import type { Outcome } from "./run-statement.js";
 import type { Phase, PlannedStatement } from "./schema-plan.js";
+import { counted } from "../words.js";
 
 /** A statement's progress on one shard, for whoever shows it. */
 export interface StatementEvent {
@@ -48,7 +49,7 @@ export function reportNotes(report: SchemaReport): string[] {
   return report.shards.flatMap(({ shard, missingRoles, failed }) => [
     ...[...missingRoles].map(([role, statements]) => {
       const kinds = [...new Set(statements.map((statement) => statement.kind))].join(", ");
-      return `${displayAddress(shard)} has no role "${role}": ${statements.length} ${statements.length === 1 ? "statement" : "statements"} left out (${kinds}). Roles are not carried: create it and run this phase again.`;
+      return `${displayAddress(shard)} has no role "${role}": ${counted(statements.length, "statement")} left out (${kinds}). Roles are not carried: create it and run this phase again.`;
     }),
     ...failed.map(({ statement, message }) => `${displayAddress(shard)}: ${statement.kind} failed: ${message}`),
   ]);

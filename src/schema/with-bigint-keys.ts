@@ -4,6 +4,7 @@ import { as, type Fields, nameParts, type Node, parseStatement, qualified } from
 import { isInteger, tableDefinitions } from "./table-definitions.js";
 import { type KeptReason, widenedColumns } from "./widened-columns.js";
 import { type WidenedRelations, withViews } from "./widened-views.js";
+import { counted } from "../words.js";
 
 export interface BigintKeys {
   readonly plan: SchemaPlan;
@@ -25,7 +26,7 @@ export function withBigintKeys(plan: SchemaPlan): BigintKeys {
   if (widened.length === 0) return { plan, widened, notes };
   const tables = new Map<string, Set<string>>();
   for (const column of widened) tables.set(tableId(column), (tables.get(tableId(column)) ?? new Set()).add(column.column));
-  notes.push(`${count(widened.length, "integer key column")} of ${count(tables.size, "table")} ${widened.length === 1 ? "becomes" : "become"} bigint on the shards.`);
+  notes.push(`${counted(widened.length, "integer key column")} of ${counted(tables.size, "table")} ${widened.length === 1 ? "becomes" : "become"} bigint on the shards.`);
   const { integerRoutines: routines } = definitions;
   if (routines.length > 0) {
     const shown = `${routines.slice(0, 5).join(", ")}${routines.length > 5 ? " …" : ""}`;
@@ -150,10 +151,6 @@ function withBigintOperators(sql: string, columns: ReadonlySet<string>): string 
     const pattern = new RegExp(`([(,]\\s*(?:${escapeRegExp(element.name)}|${quoted})\\s+)((?:\\w+\\.)?)int[24](_\\w+_ops)`);
     return text.replace(pattern, "$1$2int8$3");
   }, sql);
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function escapeRegExp(text: string): string {

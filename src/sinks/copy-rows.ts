@@ -46,7 +46,7 @@ export function encodeCopyRows(rows: RowSet, type: RowType, columns: readonly nu
       }
       const { name, narrowedTo } = type.attributes[column]!;
       if (narrowedTo !== 0) {
-        to = writeNarrowedValue(data, to, buffer, at + 5, readLength(buffer, at + 1), { name, narrowedTo }, rows.relation);
+        to = writeNarrowedValue(data, to, buffer, at + 5, readLength(buffer, at + 1), narrowedTo, name, rows.relation);
         continue;
       }
       // The length stands before the bytes here as it does there.

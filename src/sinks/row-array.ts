@@ -69,12 +69,11 @@ export function encodeRowArray(rows: RowSet, type: RowType, only?: readonly numb
         continue;
       }
       if (attribute.narrowedTo !== 0) {
-        const column = { name: attribute.name, narrowedTo: attribute.narrowedTo };
         if (!attribute.asText) {
-          to = writeNarrowedValue(array, to, buffer, at + 5, readLength(buffer, at + 1), column, rows.relation);
+          to = writeNarrowedValue(array, to, buffer, at + 5, readLength(buffer, at + 1), attribute.narrowedTo, attribute.name, rows.relation);
           continue;
         }
-        checkNarrowedText(buffer, at + 5, readLength(buffer, at + 1), column, rows.relation);
+        checkNarrowedText(buffer, at + 5, readLength(buffer, at + 1), attribute.narrowedTo, attribute.name, rows.relation);
       }
       // The length stands before the bytes here as it does there.
       const end = at + 5 + readLength(buffer, at + 1);

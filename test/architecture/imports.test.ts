@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["sharding"],
   ["wire"],
   ["postgres"],
+  ["words.ts"],
 ];
 
 /** Imported anywhere: the errors, and what the configuration's types say. The rest of config/ is for the faces. */

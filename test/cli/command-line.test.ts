@@ -12,7 +12,7 @@ import { STANDARD_STAGES } from "../../src/config/stages.js";
 import { ReshardError } from "../../src/errors.js";
 import { recordedTerminal } from "./terminal.js";
 
-const COMMANDS = ["check", "run", "schema-sync", "data-sync", "diff", "verify", "status", "finish", "demo"];
+const COMMANDS = ["check", "run", "rollback", "schema-sync", "data-sync", "diff", "verify", "status", "finish", "demo"];
 const THREE = ["--from-database", "a", "--to-database", "b", "--publication", "p"];
 
 const PGDOG = `

@@ -117,6 +117,18 @@ test("PgDog's own examples of resharding load", () => {
       reshardingMaintenanceWorkMem: undefined,
       integerPrimaryKeys: "bigint",
     },
+    cutover: {
+      traffic: { kind: "gateway" },
+      stopThreshold: 1_000_000,
+      timeout: 30_000,
+      timeoutAction: "abort",
+      lastTransactionDelay: 0,
+      saveConfig: false,
+      drainTimeout: 500,
+      drainAction: "abort",
+      verify: true,
+      reverse: true,
+    },
     pgDumpPath: undefined,
     notes: [],
   });
@@ -426,7 +438,7 @@ data_type = "vector"
   const pipeline = loadText(PIPELINE_HEAD + DATABASES + proxy);
   const first = (PIPELINE_HEAD + DATABASES).split("\n").length;
   expect(pipeline.notes).toEqual(
-    [["admin", 6], ["tcp", 8], ["rewrite", 10], ["query_stats", 12], ["mirroring", 13], ["plugins", 15], ["query_parsers", 17]].map(
+    [["tcp", 8], ["rewrite", 10], ["query_stats", 12], ["mirroring", 13], ["plugins", 15], ["query_parsers", 17]].map(
       ([name, line]) => `p.toml:${first + Number(line)}:1: [${name!}] is for PgDog as a proxy; pg-reshard does not use it`,
     ),
   );

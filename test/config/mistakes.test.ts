@@ -41,7 +41,7 @@ const mistakes: readonly Mistake[] = [
   after(
     "a section like no other",
     "[entirely_different]\n",
-    '+0:1: unknown section "entirely_different", expected one of pipeline, stages, databases, users, sharded_tables, sharded_mappings, sharded_schemas, omnisharded_tables, general, replication',
+    '+0:1: unknown section "entirely_different", expected one of pipeline, stages, databases, users, sharded_tables, sharded_mappings, sharded_schemas, omnisharded_tables, general, replication, cutover',
   ),
   instead("one pair of brackets", '[[databases]]\nname = "prod"\n', '[databases]\nname = "prod"\n', "p.toml:11:3: not valid TOML: trying to redefine an already defined table or value"),
   after("a table for a list", '[users]\nname = "x"\n', '+0:1: "users" is a single table, expected [[users]], with two brackets'),
@@ -59,9 +59,9 @@ const mistakes: readonly Mistake[] = [
   instead("an empty name", 'publication = "all_tables"', 'publication = ""', 'p.toml:4:15: "publication" is empty, expected a string that is not empty'),
 
   // [[stages]]
-  after("a stage without a type", '[[stages]]\nphase = "pre"\n', '+0:1: [[stages]] lacks "type", expected "schema_sync", "copy", "replicate", "verify"'),
-  after("a stage of no type", '[[stages]]\ntype = "coppy"\n', '+1:8: "type" is "coppy", expected "schema_sync", "copy", "replicate", "verify", did you mean "copy"?'),
-  after("a type that is a number", "[[stages]]\ntype = 3\n", '+1:8: "type" is an integer, expected "schema_sync", "copy", "replicate", "verify"'),
+  after("a stage without a type", '[[stages]]\nphase = "pre"\n', '+0:1: [[stages]] lacks "type", expected "schema_sync", "copy", "replicate", "verify", "cutover"'),
+  after("a stage of no type", '[[stages]]\ntype = "coppy"\n', '+1:8: "type" is "coppy", expected "schema_sync", "copy", "replicate", "verify", "cutover", did you mean "copy"?'),
+  after("a type that is a number", "[[stages]]\ntype = 3\n", '+1:8: "type" is an integer, expected "schema_sync", "copy", "replicate", "verify", "cutover"'),
   after("a schema sync without a phase", '[[stages]]\ntype = "schema_sync"\n', '+0:1: [[stages]] of type "schema_sync" lacks "phase", expected "pre", "post", "cutover", "post-cutover"'),
   after("a phase that is none", '[[stages]]\ntype = "schema_sync"\nphase = "prae"\n', '+2:9: "phase" is "prae", expected "pre", "post", "cutover", "post-cutover", did you mean "pre"?'),
   after("a phase spelled as elsewhere", '[[stages]]\ntype = "schema_sync"\nphase = "post_cutover"\n', '+2:9: "phase" is "post_cutover", expected "pre", "post", "cutover", "post-cutover", did you mean "post-cutover"?'),

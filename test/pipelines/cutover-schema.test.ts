@@ -11,6 +11,7 @@ import { planSequences } from "../../src/schema/plan-sequences.js";
 import { splitStatements } from "../../src/schema/split-statements.js";
 import { keyRouter } from "../../src/sharding/key-router.js";
 import { appliedMove } from "../schema/sequence-model.js";
+import { databaseLike } from "../support/database-like.js";
 import { startTestCluster } from "../support/cluster.js";
 import { addressOf, hashed, makePipeline, type PipelineParts } from "../support/pipeline.js";
 import { servers } from "../support/servers.js";
@@ -63,7 +64,6 @@ interface Setting {
 
 describe.each(servers)("the cutover phase, on $version", ({ options }) => {
   let cluster: Cluster;
-  let databases = 0;
   /** A source with SCHEMA, and a shard with what schema-sync makes of it. */
   let made: { readonly source: string; readonly shard: string };
   beforeAll(async () => {
@@ -73,26 +73,15 @@ describe.each(servers)("the cutover phase, on $version", ({ options }) => {
   });
 
   async function database(...sql: readonly string[]): Promise<string> {
-    return await databaseLike("template1", ...sql);
-  }
-
-  async function databaseLike(template: string, ...sql: readonly string[]): Promise<string> {
-    const name = `db ${databases++}`;
-    const admin = await cluster.connect();
-    await admin.query(`CREATE DATABASE "${name}" TEMPLATE "${template}"`);
-    await admin.end();
-    const client = await cluster.connect(name);
-    for (const text of sql) await client.query(text);
-    await client.end();
-    return name;
+    return await databaseLike(cluster, "template1", ...sql);
   }
 
   /** N source shards and M shards with their schema. */
   async function open({ sources: n = 1, shards: m = 3, ...parts }: Partial<PipelineParts> & { sources?: number; shards?: number } = {}): Promise<Setting> {
     const from: string[] = [];
     const to: string[] = [];
-    for (let number = 0; number < n; number++) from.push(await databaseLike(made.source));
-    for (let number = 0; number < m; number++) to.push(await databaseLike(made.shard));
+    for (let number = 0; number < n; number++) from.push(await databaseLike(cluster, made.source));
+    for (let number = 0; number < m; number++) to.push(await databaseLike(cluster, made.shard));
     return await between(from, to, parts);
   }
 
@@ -268,7 +257,7 @@ describe.each(servers)("the cutover phase, on $version", ({ options }) => {
     const old = first.pipeline.to.shards.map(({ primary }) => primary.database);
     const target = await database();
     await makeSchema(old, [target]);
-    const second = await between(old, [await databaseLike(target), await databaseLike(target)]);
+    const second = await between(old, [await databaseLike(cluster, target), await databaseLike(cluster, target)]);
     expect(await column(second.shards[0]!, "SELECT pg_get_expr(adbin, adrelid) AS value FROM pg_attrdef WHERE adrelid = 'users'::regclass")).toEqual(["nextval('users_id_seq'::regclass)"]);
     await sync(second.pipeline, "cutover");
     const keys = await Promise.all(second.shards.map((client) => insert(client, "users", 20)));

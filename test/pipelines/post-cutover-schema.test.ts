@@ -5,6 +5,7 @@ import type { Cluster } from "../../src/embedded/cluster.js";
 import { runSchemaSync, schemaSyncSql, type SchemaSyncResult } from "../../src/pipelines/run-schema-sync.js";
 import { readPublicationDefinition } from "../../src/postgres/publication-definition.js";
 import { readReplicaIdentities } from "../../src/postgres/replica-identities.js";
+import { databaseLike } from "../support/database-like.js";
 import { startTestCluster } from "../support/cluster.js";
 import { addressOf, eventsOf, hashed, makePipeline, type PipelineParts, runToEnd, standardStages } from "../support/pipeline.js";
 import { servers } from "../support/servers.js";
@@ -36,27 +37,15 @@ const create = (publication: string): string => `CREATE PUBLICATION "every thing
 
 describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
   let cluster: Cluster;
-  let databases = 0;
   /** A source with SCHEMA and no publication, and a shard with what schema-sync makes of it. */
   let made: { readonly source: string; readonly shard: string };
   beforeAll(async () => {
     cluster = await startTestCluster(options);
-    made = { source: await database("template1", SCHEMA, create(ALL)), shard: await database("template1") };
+    made = { source: await databaseLike(cluster, "template1", SCHEMA, create(ALL)), shard: await databaseLike(cluster, "template1") };
     const pipeline = between(made.source, [made.shard]);
     await sync(pipeline, "pre");
     await sync(pipeline, "post");
   });
-
-  async function database(template: string, ...sql: readonly string[]): Promise<string> {
-    const name = `db_${databases++}`;
-    const admin = await cluster.connect();
-    await admin.query(`CREATE DATABASE "${name}" TEMPLATE "${template}"`);
-    await admin.end();
-    const client = await cluster.connect(name);
-    for (const text of sql) await client.query(text);
-    await client.end();
-    return name;
-  }
 
   function between(from: string, to: readonly string[], parts: Partial<PipelineParts> = {}): Pipeline {
     const place = (name: string): ReturnType<typeof addressOf> => addressOf({ cluster, database: name });
@@ -73,8 +62,8 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
   /** Source and two shards, all with this publication. */
   async function opened(publication: string, parts: Partial<PipelineParts> = {}): Promise<Setting> {
     const anew = publication === ALL ? [] : [DROP, create(publication)];
-    const from = await database(made.source, ...anew);
-    const to = [await database(made.shard, ...anew), await database(made.shard, ...anew)];
+    const from = await databaseLike(cluster, made.source, ...anew);
+    const to = [await databaseLike(cluster, made.shard, ...anew), await databaseLike(cluster, made.shard, ...anew)];
     return { pipeline: between(from, to, parts), source: await cluster.connect(from), shards: await Promise.all(to.map((name) => cluster.connect(name))), sourceName: from };
   }
 
@@ -98,10 +87,10 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
   };
 
   it("finds all there that the pre phase has brought", async () => {
-    const to = [await database(made.shard), await database(made.shard)];
+    const to = [await databaseLike(cluster, made.shard), await databaseLike(cluster, made.shard)];
     const shards = await Promise.all(to.map((name) => cluster.connect(name)));
     for (const publication of [ALL, LISTS, SCHEMAS, BY_ROOTS]) {
-      const pipeline = between(await database(made.source, DROP, create(publication)), to);
+      const pipeline = between(await databaseLike(cluster, made.source, DROP, create(publication)), to);
       if (publication !== ALL) {
         for (const shard of shards) await shard.query(DROP);
         await sync(pipeline, "pre");
@@ -193,8 +182,8 @@ describe.each(servers)("the post-cutover phase, on $version", ({ options }) => {
   });
 
   it("is a stage of a pipeline, after the cutover's, by the same code as the command; both run every time", async () => {
-    const source = await database("template1", SCHEMA, create(ALL));
-    const pipeline = between(source, [await database("template1"), await database("template1")], {
+    const source = await databaseLike(cluster, "template1", SCHEMA, create(ALL));
+    const pipeline = between(source, [await databaseLike(cluster, "template1"), await databaseLike(cluster, "template1")], {
       name: "staged",
       stages: [...standardStages, { type: "schema_sync", phase: "cutover" }, { type: "schema_sync", phase: "post-cutover" }],
     });

@@ -1,4 +1,4 @@
-import type { General, Pipeline, ServerAddress, ShardedTable, ShardingRules, Stage } from "../../src/config/types.js";
+import type { CutoverSettings, General, Pipeline, ServerAddress, ShardedTable, ShardingRules, Stage } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import type { PipelineEvent } from "../../src/pipelines/events.js";
 import { type RunOptions, type RunResult, runPipeline } from "../../src/pipelines/run-pipeline.js";
@@ -33,6 +33,9 @@ const GENERAL: General = {
   integerPrimaryKeys: "bigint",
 };
 
+/** As by default. */
+const CUTOVER: CutoverSettings = { traffic: { kind: "gateway" }, stopThreshold: 1_000_000, timeout: 30_000, timeoutAction: "abort", lastTransactionDelay: 0, saveConfig: false, drainTimeout: 500, drainAction: "abort", verify: true, reverse: true };
+
 export function addressOf({ cluster, database }: Place, overrides: Partial<ServerAddress> = {}): ServerAddress {
   return { host: cluster.host, port: cluster.port, database, user: cluster.user, password: cluster.password, sslmode: "disable", ...overrides };
 }
@@ -55,9 +58,10 @@ export interface PipelineParts {
   readonly slot?: string;
   readonly stages?: readonly Stage[];
   readonly general?: Partial<General>;
+  readonly cutover?: Partial<CutoverSettings>;
 }
 
-export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", sequences = "sharded", name = "sharded", sharding = {}, slot, stages = standardStages, general = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", sequences = "sharded", name = "sharded", sharding = {}, slot, stages = standardStages, general = {}, cutover = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   const sources = "host" in from ? [from] : from;
   return {
@@ -74,6 +78,7 @@ export function makePipeline({ from, fromSharding = {}, replicas = [], to, publi
     slot,
     stages,
     general: { ...GENERAL, ...general },
+    cutover: { ...CUTOVER, ...cutover },
     pgDumpPath: undefined,
     notes: [],
   };

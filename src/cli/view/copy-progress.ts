@@ -1,8 +1,9 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
 import { bar } from "./bar.js";
 import { left, printable, right } from "./fit.js";
-import { counted, formatBytes, formatCount, formatDuration, formatShare, timeLeft } from "./quantities.js";
+import { formatBytes, formatDuration, formatShare, timeLeft } from "./quantities.js";
 import { RateMeter } from "./rate-meter.js";
+import { counted, formatCount } from "../../words.js";
 
 interface TableUnderWay {
   rows: number;

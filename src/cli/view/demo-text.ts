@@ -1,7 +1,8 @@
 import type { DemoResult } from "../../demo/run-demo.js";
 import type { Paint } from "./paint.js";
-import { counted, formatDuration } from "./quantities.js";
+import { formatDuration } from "./quantities.js";
 import { verdictSentence, verdictTable } from "./verdict-table.js";
+import { counted } from "../../words.js";
 
 /** How the demo ended: its table, a closing line, and where its servers are if they stay. */
 export function demoText({ verdicts, sound, writers, shards, milliseconds, kept }: DemoResult, columns: number, paint: Paint): string {

@@ -2,8 +2,8 @@ import type { ShardDifferences } from "../../pipelines/schema-diff.js";
 import type { JudgedDifference } from "../../schema/expected-differences.js";
 import { printable, truncated } from "./fit.js";
 import type { Paint } from "./paint.js";
-import { counted, formatCount } from "./quantities.js";
 import { tableWidth, textTable } from "./text-table.js";
+import { counted, formatCount } from "../../words.js";
 
 /**
  * What a comparison of schemas found, one part a shard; what is expected is counted by its reason only.

@@ -5,8 +5,12 @@ import type { View } from "./view.js";
 
 const FRAME_MILLISECONDS = 100;
 
-/** Lines that stay, and below them a block of what is under way, drawn anew ten times a second. */
-export function liveView(terminal: Pick<Terminal, "err" | "colors" | "columns" | "rows">, clock: () => number = Date.now): View {
+/**
+ * Lines that stay, and below them a block of what is under way, drawn anew ten times a second.
+ *
+ * @param attempt does what is done between events, where no caller would hear of a failure
+ */
+export function liveView(terminal: Pick<Terminal, "err" | "colors" | "columns" | "rows">, clock: () => number = Date.now, attempt: (show: () => void) => void = (show) => { show(); }): View {
   const progress = new Progress(paintWith(terminal.colors.err));
   let pending: string[] = [];
   let drawn = 0;
@@ -23,7 +27,7 @@ export function liveView(terminal: Pick<Terminal, "err" | "colors" | "columns" |
   };
   // The last column stays empty: some terminals wrap when it is written. What has scrolled away cannot be drawn over.
   const frame = (): void => { draw(progress.block(terminal.columns - 1, clock()).slice(0, terminal.rows - 2)); };
-  const timer = setInterval(frame, FRAME_MILLISECONDS);
+  const timer = setInterval(() => { attempt(frame); }, FRAME_MILLISECONDS);
   timer.unref();
 
   return {
@@ -33,6 +37,9 @@ export function liveView(terminal: Pick<Terminal, "err" | "colors" | "columns" |
     say(line) {
       pending.push(line);
       frame();
+    },
+    interrupted() {
+      drawn = 0;
     },
     close(more) {
       clearInterval(timer);

@@ -1,13 +1,15 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
+import type { CutoverStep } from "../../progress/cutover-journal.js";
 import { SchemaProgress } from "../../pipelines/schema-progress.js";
 import type { CliEvent } from "./cli-event.js";
 import { CopyProgress, TITLE_CELLS } from "./copy-progress.js";
 import { displayWidth, left, printable, right, truncated } from "./fit.js";
 import type { Paint } from "./paint.js";
-import { counted, formatBytes, formatCount, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "./quantities.js";
 import { describeStatement, schemaLines } from "./schema-lines.js";
 import { stageTitle } from "./stage-title.js";
 import { StreamProgress } from "./stream-progress.js";
+import { counted, formatCount } from "../../words.js";
 
 /**
  * What a command shows of its events. `apply` answers with the lines that stay; `block` is what is under way, to be
@@ -23,6 +25,7 @@ export class Progress {
   /** Of the phase that goes on: statements left by shard, and how many a shard has at most. */
   #schema: { phase: string; left: number[]; total: number } | undefined;
   #verify: { tables: number; done: number } | undefined;
+  #cutoverStep: CutoverStep | undefined;
   #writers: Extract<CliEvent, { type: "demo-writers" }> | undefined;
 
   constructor(paint: Paint) {
@@ -85,6 +88,16 @@ export class Progress {
         return [];
       case "caught-up":
         return ["  in sync: all that was committed until now is on the shards"];
+      case "cutover-step":
+        this.#cutoverStep = event.state === "began" ? event.step : undefined;
+        if (event.state === "began") return [];
+        if (event.state === "failed") return [`  ${event.step} failed: ${printable(event.message ?? "")}`];
+        return [`  ${left(STEP_TITLES[event.step], NAME_CELLS)}${formatDuration(event.milliseconds ?? 0)}`];
+      case "cutover-ended": {
+        const pause = event.paused === undefined ? "" : `, applications waited ${Math.round(event.paused)} ms`;
+        if (event.outcome === "done") return [`${good("✓")} ${printable(event.to)} is in charge${pause}`];
+        return [`  the cutover was given up: ${printable(event.from)} stays in charge${pause}`];
+      }
       case "verify-started":
         this.#verify = { tables: event.tables, done: 0 };
         return [];
@@ -122,6 +135,7 @@ export class Progress {
       if (this.#verify !== undefined) return `${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`;
       return `${title}bringing the shards to one moment: ${this.#stream.words(now).join("  ")}`;
     }
+    if (stage === "cutover") return `${title}${this.#cutoverStep ?? "ready"}`;
     return this.#schema === undefined ? `${title}reading the source's schema` : this.#schemaLine(this.#schema);
   }
 
@@ -141,7 +155,7 @@ export class Progress {
   #schemaLine({ phase, left: remaining, total }: { phase: string; left: readonly number[]; total: number }): string {
     // Array.from: a shard that has not begun leaves a hole.
     const most = Math.max(...Array.from(remaining, (count) => (count as number | undefined) ?? total));
-    return `${left(PHASE_TITLES[phase] ?? `schema ${phase}`, TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
+    return `${left(stageTitle(`schema_sync:${phase}`), TITLE_CELLS)}${total - most} of ${counted(total, "statement")}`;
   }
 
   #writersLine(): string[] {
@@ -157,10 +171,11 @@ export class Progress {
   }
 }
 
-/** Phases whose own word says more, or is too long for a title. */
-const PHASE_TITLES: Readonly<Record<string, string>> = { cutover: "cutover", "post-cutover": "way back", validate: "foreign keys" };
-
 const NAME_CELLS = 32;
+
+const STEP_TITLES: Readonly<Record<CutoverStep, string>> = {
+  ready: "ready", pause: "paused, no transaction open", fence: "fence", drain: "shards have everything", finish: "sequences, way back", switch: "switched", resume: "resumed",
+};
 
 function copiedLine({ table, rows, bytes, milliseconds, resumed }: Extract<PipelineEvent, { type: "table-copied" }>): string {
   const name = printable(table);

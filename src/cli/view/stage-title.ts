@@ -4,6 +4,8 @@ const TITLES: Readonly<Record<string, string>> = {
   "schema_sync:post": "schema post",
   "schema_sync:cutover": "cutover",
   "schema_sync:post-cutover": "way back",
+  // No stage of its own: at the end of streaming.
+  "schema_sync:validate": "foreign keys",
 };
 
 /** `schema_sync:pre` as people read it: `schema pre`. */

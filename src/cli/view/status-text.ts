@@ -2,8 +2,9 @@ import { FINISHED_PHASE } from "../../pipelines/finish.js";
 import type { MigrationStatus, ShardStatus, SourceStatus } from "../../pipelines/status.js";
 import { formatLsn } from "../../postgres/lsn.js";
 import { left, printable } from "./fit.js";
-import { counted, formatBytes, formatDuration } from "./quantities.js";
+import { formatBytes, formatDuration } from "./quantities.js";
 import { stageTitle } from "./stage-title.js";
+import { counted } from "../../words.js";
 
 const LABEL_CELLS = 10;
 
@@ -22,6 +23,7 @@ function migrationLines(migration: MigrationStatus, now: number): string[] {
     line("began", `${ago(entry.startedAt, now)}, last step ${ago(entry.updatedAt, now)}`),
     line("finished", entry.finishedStages.length === 0 ? "no stage yet" : entry.finishedStages.map(stageTitle).join(", ")),
   ];
+  if (migration.cutover !== undefined) lines.push(line("cutover", cutoverText(migration.cutover, entry, now)));
   for (const [index, shard] of shards.entries()) {
     const of = sources[0]?.tables === undefined ? "" : ` of ${sources[0].tables}`;
     lines.push(line(`shard ${index}`, `${shard.server}: ${shard.tablesCopied}${of} tables copied (${counted(shard.rowsCopied, "row")}), ${appliedText(shard)}`));
@@ -41,6 +43,13 @@ function migrationLines(migration: MigrationStatus, now: number): string[] {
 function appliedText({ applied }: ShardStatus): string {
   if (applied.every((position) => position === undefined)) return "no change applied yet";
   return `applied ${applied.map((position) => (position === undefined ? "nothing" : formatLsn(position))).join(", ")}`;
+}
+
+function cutoverText({ step, outcome, reason, paused, endedAt, stepAt }: NonNullable<MigrationStatus["cutover"]>, { destination }: MigrationStatus["entry"], now: number): string {
+  const pause = paused === undefined ? "" : `, applications waited ${Math.round(paused)} ms`;
+  if (outcome === "done") return `${destination} took over ${ago(endedAt ?? stepAt, now)}${pause}`;
+  if (outcome === "aborted") return `given up ${ago(endedAt ?? stepAt, now)} at ${step}${pause}${reason === undefined ? "" : `: ${reason}`}`;
+  return `not finished; last at ${step}, ${ago(stepAt, now)}: run the pipeline again`;
 }
 
 function phaseText({ entry, running }: MigrationStatus): string {

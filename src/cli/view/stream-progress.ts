@@ -1,7 +1,8 @@
 import type { PipelineEvent } from "../../pipelines/events.js";
 import { formatLsn } from "../../postgres/lsn.js";
-import { counted, formatBytes, formatCount, timeLeft } from "./quantities.js";
+import { formatBytes, timeLeft } from "./quantities.js";
 import { RateMeter } from "./rate-meter.js";
+import { counted, formatCount } from "../../words.js";
 
 type StreamEvent = Extract<PipelineEvent, { type: "stream-progress" }>;
 

@@ -1,8 +1,8 @@
 import { isSound, type TableVerdict } from "../../pipelines/table-verdict.js";
 import { printable } from "./fit.js";
 import type { Paint } from "./paint.js";
-import { counted, formatCount } from "./quantities.js";
 import { tableWidth, type TextColumn, textTable } from "./text-table.js";
+import { counted, formatCount } from "../../words.js";
 
 /**
  * What a comparison found: a table with the rows on the source and on each shard, and what is wrong in words.

@@ -166,3 +166,23 @@ describe("liveView", () => {
     view.close(false);
   });
 });
+
+describe("Progress of a cutover", () => {
+  const step = (name: "ready" | "drain" | "switch", state: "began" | "done" | "failed", milliseconds?: number, message?: string): CliEvent => ({ type: "cutover-step", migration: "m", step: name, state, ...(milliseconds === undefined ? {} : { milliseconds }), ...(message === undefined ? {} : { message }) });
+  const ended = (outcome: "done" | "aborted", paused?: number): CliEvent => ({ type: "cutover-ended", migration: "m", outcome, from: "shop", to: "shop_sharded", ...(paused === undefined ? {} : { paused }) });
+
+  it("tells each step with its time, and how long applications waited", () => {
+    const { progress, lines } = progressAfter([{ type: "stage-started", stage: "cutover" } as const, step("drain", "began"), step("drain", "done", 31.4), step("switch", "began")].map((event) => [0, event] as const));
+    expect(lines).toEqual(["  shards have everything          31 ms"]);
+    expect(progress.describe(0)).toBe("cutover       switch");
+    expect(progressAfter([[0, ended("done", 87.6)]]).lines).toEqual(["✓ shop_sharded is in charge, applications waited 88 ms"]);
+  });
+
+  it("says that it was given up, and why", () => {
+    expect(progressAfter([step("drain", "failed", 12, "somebody\u001b writes"), ended("aborted", 40)].map((event) => [0, event] as const)).lines).toEqual([
+      "  drain failed: somebody\ufffd writes",
+      "  the cutover was given up: shop stays in charge, applications waited 40 ms",
+    ]);
+    expect(progressAfter([[0, ended("aborted")]]).lines).toEqual(["  the cutover was given up: shop stays in charge"]);
+  });
+});

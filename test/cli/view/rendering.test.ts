@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { bar } from "../../../src/cli/view/bar.js";
 import { displayWidth, left, printable, right, truncated } from "../../../src/cli/view/fit.js";
 import { paintWith } from "../../../src/cli/view/paint.js";
-import { counted, formatBytes, formatCount, formatDuration, formatShare, timeLeft } from "../../../src/cli/view/quantities.js";
+import { counted, formatCount } from "../../../src/words.js";
+import { formatBytes, formatDuration, formatShare, timeLeft } from "../../../src/cli/view/quantities.js";
 import { RateMeter } from "../../../src/cli/view/rate-meter.js";
 import { textTable } from "../../../src/cli/view/text-table.js";
 

@@ -77,6 +77,7 @@ describe("statusText", () => {
       { server: "10.0.0.2:5432/shop", tablesCopied: 15, rowsCopied: 1234, applied: [0x16b3748n] },
       { server: "10.0.0.3:5432/shop", tablesCopied: 14, rowsCopied: 1, applied: [undefined] },
     ],
+    cutover: undefined,
     sources: [{
       server: "10.0.0.1:5432/shop",
       tables: 15,
@@ -113,6 +114,13 @@ describe("statusText", () => {
     expect(gone).toContain("none on 10.0.0.1:5432/shop (reshard_1_0)");
     expect(gone).not.toContain("As long as");
     expect(statusText([status({ sources: [] })], "sharded", now)).toContain("reshard_1_0 on the source shop, which was not asked");
+  });
+
+  it("tells of a cutover", () => {
+    const cutover = { migration: "m", step: "drain", outcome: undefined, reason: undefined, fences: undefined, starts: undefined, durations: {}, paused: undefined, startedAt: new Date(now - 9000), stepAt: new Date(now - 8000), endedAt: undefined } as const;
+    expect(statusText([status({ cutover })], "sharded", now)).toContain("  cutover   not finished; last at drain, 8 s ago: run the pipeline again\n");
+    expect(statusText([status({ cutover: { ...cutover, outcome: "aborted", reason: "somebody writes", paused: 12.3, endedAt: new Date(now - 7000) } })], "sharded", now)).toContain("  cutover   given up 7 s ago at drain, applications waited 12 ms: somebody writes\n");
+    expect(statusText([status({ cutover: { ...cutover, step: "resume", outcome: "done", paused: 80, endedAt: new Date(now - 7000) } })], "sharded", now)).toContain("  cutover   sharded took over 7 s ago, applications waited 80 ms\n");
   });
 
   it("lists several migrations, or says that there is none", () => {

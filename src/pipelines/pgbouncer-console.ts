@@ -1,0 +1,35 @@
+import pg from "pg";
+import type { PgBouncerSettings } from "../config/types.js";
+import { ReshardError } from "../errors.js";
+import { reasonOf } from "../postgres/server-errors.js";
+import { endQuietly } from "../postgres/connection.js";
+
+/** What PgBouncer's admin console is called as a database. */
+const CONSOLE_DATABASE = "pgbouncer";
+const CONNECT_MILLISECONDS = 5000;
+
+/** Does something in a session of PgBouncer's admin console, which speaks the simple protocol and takes no run-time parameters. */
+export async function withConsole<T>(settings: PgBouncerSettings, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const { host, port, user, password } = settings;
+  const client = new pg.Client({ host, port, user, database: CONSOLE_DATABASE, ssl: false, connectionTimeoutMillis: CONNECT_MILLISECONDS, ...(password === undefined ? {} : { password }) });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+  } catch (cause) {
+    await endQuietly(client);
+    throw new ReshardError("PGBOUNCER_UNREACHABLE", `The admin console of PgBouncer at ${host}:${port} cannot be reached: ${reasonOf(cause)}.`, {
+      remedy: "Check pgbouncer_host, pgbouncer_port, pgbouncer_user and pgbouncer_password in [cutover], and admin_users in pgbouncer.ini.",
+      cause,
+    });
+  }
+  try {
+    return await work(client);
+  } finally {
+    await endQuietly(client);
+  }
+}
+
+/** A name as the console's commands take it. */
+export function consoleName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

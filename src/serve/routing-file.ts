@@ -1,0 +1,75 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { ReshardError } from "../errors.js";
+
+/**
+ * Which servers answer to which name. A database's servers are what it is, whatever it is called in the configuration's
+ * files: so these may be rewritten with the names exchanged, before or after, and nothing changes.
+ */
+export interface Routing {
+  readonly databases: readonly RoutedDatabase[];
+}
+
+export interface RoutedDatabase {
+  /** `host:port/database` of each shard's primary, by shard. */
+  readonly servers: readonly string[];
+  /** The name it had when it was first cut over: journals and slots go by it. */
+  readonly permanentName: string;
+  /** The name under which applications reach it. */
+  readonly servedName: string;
+}
+
+const FILE = z.object({
+  version: z.literal(1),
+  databases: z.array(z.object({ servers: z.array(z.string()).min(1), permanentName: z.string(), servedName: z.string() })),
+});
+
+const FILE_NAME = "pg-reshard.routing.json";
+
+/** What was written last in a state directory; nothing where nothing was. Fails with ROUTING_FILE_BROKEN. */
+export function readRouting(stateDirectory: string): Routing {
+  const file = path.join(stateDirectory, FILE_NAME);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { databases: [] };
+    throw error;
+  }
+  try {
+    return FILE.parse(JSON.parse(text));
+  } catch (cause) {
+    // To go on without it could send writes to the side that is not in charge.
+    throw new ReshardError("ROUTING_FILE_BROKEN", `${file} says which databases were cut over, and cannot be read.`, {
+      remedy: "Restore it. If it is lost, find out which side took the last writes, exchange the names in pgdog.toml and users.toml if that is the new one, and remove the file.",
+      cause,
+    });
+  }
+}
+
+/** Writes the file so that after a crash it is the old one or the new one, and the new one once this has returned. */
+export function writeRouting(stateDirectory: string, routing: Routing): void {
+  mkdirSync(stateDirectory, { recursive: true });
+  const file = path.join(stateDirectory, FILE_NAME);
+  writeDurably(file, `${JSON.stringify({ version: 1, ...routing }, undefined, 2)}\n`);
+}
+
+/** Write, fsync, rename, fsync of the directory. */
+export function writeDurably(file: string, text: string): void {
+  const beside = `${file}.new`;
+  const descriptor = openSync(beside, "w", 0o600);
+  try {
+    writeSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(beside, file);
+  const directory = openSync(path.dirname(file), "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}

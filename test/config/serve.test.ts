@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { loadServeConfiguration, type ServeConfiguration } from "../../src/config/serve.js";
+import { DATABASES, filesOf, linesOf } from "./files.js";
+
+function load(config: string, users = ""): ServeConfiguration {
+  return loadServeConfiguration({ config: "/etc/reshard/pgdog.toml", users: "/etc/reshard/users.toml" }, { ADMIN: "s3cret" }, filesOf({ "/etc/reshard/pgdog.toml": config, "/etc/reshard/users.toml": users }));
+}
+
+test("without a word of its own, a gateway has PgDog's defaults", () => {
+  const { databases, clients, ...rest } = load(DATABASES);
+  expect(rest).toEqual({
+    host: "0.0.0.0", port: 6432, tls: undefined, authentication: "scram",
+    admin: { name: "admin", user: "admin", password: undefined },
+    limits: { maxClients: 1000, loginTimeout: 60_000, idleTimeout: 0, queryTimeout: 0 },
+    twoPhaseCommit: false, stateDirectory: "/etc/reshard", notes: [],
+  });
+  expect(databases.map(({ name, shards }) => [name, shards.length])).toEqual([["prod", 1], ["prod_2x", 2]]);
+  expect(clients).toEqual([]);
+});
+
+test("what [general] and [admin] say", () => {
+  const { host, port, tls, authentication, admin, limits, twoPhaseCommit, stateDirectory } = load(`
+[general]
+host = "127.0.0.1"
+port = 7000
+auth_type = "plain"
+tls_certificate = "tls/server.pem"
+tls_private_key = "/keys/server.key"
+max_clients = 10
+client_idle_timeout = 5
+query_timeout = 6
+client_login_timeout = 7
+two_phase_commit = true
+state_directory = "/var/lib/reshard"
+[admin]
+name = "control"
+user = "root"
+password = "\${ADMIN}"
+${DATABASES}`);
+  expect({ host, port, tls, authentication, admin, limits, twoPhaseCommit, stateDirectory }).toEqual({
+    host: "127.0.0.1", port: 7000, authentication: "plain", twoPhaseCommit: true, stateDirectory: "/var/lib/reshard",
+    tls: { certificate: "/etc/reshard/tls/server.pem", privateKey: "/keys/server.key" },
+    admin: { name: "control", user: "root", password: "s3cret" },
+    limits: { maxClients: 10, idleTimeout: 5, queryTimeout: 6, loginTimeout: 7 },
+  });
+});
+
+test("users are clients of their databases, with what they log in with at each server", () => {
+  const databases = DATABASES.replace('host = "old"\nuser = "postgres"', 'host = "old"').replace('shard = 1\nuser = "postgres"', 'shard = 1\nuser = "own"\npassword = "p1"').replace('host = "shard-0"\nuser = "postgres"', 'host = "shard-0"');
+  const { clients } = load(databases, `
+[[users]]
+name = "app"
+all_databases = true
+password = "a"
+passwords = ["b"]
+server_user = "app_on_server"
+server_password = "c"
+[[users]]
+name = "reader"
+database = "prod"
+password = "r"
+`);
+  expect(clients.map(({ user, database, passwords, servers }) => [user, database, passwords, servers.map((server) => `${server.user}:${server.password!}@${server.host}`)])).toEqual([
+    ["app", "prod", ["a", "b"], ["app_on_server:c@old"]],
+    ["reader", "prod", ["r"], ["reader:r@old"]],
+    ["app", "prod_2x", ["a", "b"], ["app_on_server:c@shard-0", "own:p1@shard-1"]],
+  ]);
+});
+
+test.each([
+  ["nothing to serve", "[general]\nport = 1\n", ['/etc/reshard/pgdog.toml: there is no [[databases]] entry, expected at least one database to serve']],
+  ["the admin database's name is taken", `[admin]\nname = "prod"\n${DATABASES}`, ['/etc/reshard/pgdog.toml: the admin database "prod" has the name of a [[databases]] entry, expected another name in [admin]']],
+  ["half of TLS", `[general]\ntls_certificate = "x"\n${DATABASES}`, ["/etc/reshard/pgdog.toml: [general] has only one of tls_certificate and tls_private_key, expected both, or neither"]],
+  ["md5", `[general]\nauth_type = "md5"\n${DATABASES}`, ['/etc/reshard/pgdog.toml: auth_type = "md5" is not supported: it can be broken, expected "scram", or "plain" over TLS']],
+  ["a typing error in [admin]", `[admin]\npasword = "x"\n${DATABASES}`, ['/etc/reshard/pgdog.toml:2:1: [admin] has no key "pasword", did you mean "password"?']],
+])("%s", (_, config, lines) => {
+  expect(linesOf(() => load(config))).toEqual(lines);
+});
