@@ -140,7 +140,7 @@ export const FUNCTIONS_SQL = `
     p.provolatile::text AS volatility, p.prokind::text AS kind,
     EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') AS extension
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-  WHERE p.prorettype <> 'trigger'::regtype AND n.nspname <> 'information_schema'`;
+  WHERE p.prorettype <> 'trigger'::regtype`;
 
 /** FirstNormalObjectId (access/transam.h) is 16384; operators of extensions are taken to be harmless, as their authors say. */
 export const OPERATORS_SQL = `

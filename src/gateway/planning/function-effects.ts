@@ -19,7 +19,7 @@ export type Effect = "none" | "time" | "random" | "number" | "sequence" | "drawn
 /** Of pg_catalog; STABLE because they read the clock (utils/adt/timestamp.c, date.c). */
 const TIME = new Set(["now", "transaction_timestamp", "statement_timestamp", "age"]);
 
-const RANDOM = new Set(["random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "clock_timestamp", "timeofday", "pg_sleep", "pg_sleep_for", "pg_sleep_until"]);
+const RANDOM = new Set(["random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "clock_timestamp", "timeofday", "array_shuffle", "array_sample", "pg_sleep", "pg_sleep_for", "pg_sleep_until"]);
 
 /** They run SQL or read tables that they are given by name (utils/adt/xml.c, tsvector_op.c, tsquery_rewrite.c). */
 const RUNS_SQL = /^(?:query|table|schema|database|cursor)_to_xml|^ts_stat$|^ts_rewrite$/;

@@ -185,7 +185,7 @@ function functionsOf(rows: readonly FunctionRow[]): Map<string, FunctionFacts[]>
       most: row.variadic ? Infinity : row.most,
       volatility: VOLATILITIES[row.volatility as keyof typeof VOLATILITIES],
       kind: FUNCTION_KINDS[row.kind as keyof typeof FUNCTION_KINDS],
-      origin: row.schema === "pg_catalog" ? "system" : row.extension ? "extension" : "user",
+      origin: row.schema === "pg_catalog" || row.schema === "information_schema" ? "system" : row.extension ? "extension" : "user",
     };
     const known = functions.get(row.name);
     if (known === undefined) functions.set(row.name, [facts]);
