@@ -6,7 +6,7 @@ import { keyChange } from "./changed-key.js";
 import { openCommonTables } from "./common-tables.js";
 import { conflictObstacle } from "./conflict-obstacle.js";
 import { combined, type Distribution, type Obstacle } from "./distribution.js";
-import { insertedColumns, type RowKey, rowKey } from "./insert-keys.js";
+import { insertedColumns, keepsItsKey, type RowKey, rowKey } from "./insert-keys.js";
 import { distinctSets } from "./key-sets.js";
 import { expressionsOf, outputColumns } from "./output-columns.js";
 import { drawsOwnValues } from "./own-defaults.js";
@@ -82,7 +82,7 @@ function placedRows(relation: Relation, parts: readonly Distribution[], rowKeys:
   if (rowKeys !== undefined) return rowsTogether(parts, rowKeys, level);
   const place = insertedColumns(insert, relation).indexOf(placement.column);
   const column = place < 0 ? undefined : source?.columns?.[place];
-  if (source?.distribution.kind === "split" && column?.key?.rule === placement.rule) return combined({ level, groups: [source.distribution.pin], parts: parts.slice(1), obstacles: [] });
+  if (source?.distribution.kind === "split" && keepsItsKey(column, relation, placement)) return combined({ level, groups: [source.distribution.pin], parts: parts.slice(1), obstacles: [] });
   const key = rowKey(place < 0 ? undefined : selectedValue(insert.selectStmt, place), relation, placement);
   return rowsTogether(parts, [key], level);
 }
@@ -104,7 +104,8 @@ function rowsTogether(parts: readonly Distribution[], rowKeys: readonly RowKey[]
 function pinned(parts: readonly Distribution[], sets: readonly NonNullable<Extract<Distribution, { kind: "split" }>["pin"]>[], level: Level): Distribution {
   const rest = combined({ level, groups: [], parts: parts.map(unsplit), obstacles: [] });
   if (rest.kind === "whole") return { ...rest, pins: rest.pins === undefined ? undefined : [...rest.pins, ...sets] };
-  return sets.length === 1 ? { kind: "split", pin: sets[0] } : { kind: "whole", pins: sets, obstacle: SEVERAL_ROWS };
+  // Not split: on another shard it would insert the row as well.
+  return { kind: "whole", pins: sets, obstacle: SEVERAL_ROWS };
 }
 
 function unsplit(part: Distribution): Distribution {

@@ -6,7 +6,7 @@ import { keyChange } from "./changed-key.js";
 import { openCommonTables } from "./common-tables.js";
 import { type Facts, factsOf, plainColumn } from "./conjuncts.js";
 import type { Distribution, Obstacle } from "./distribution.js";
-import { rowKey } from "./insert-keys.js";
+import { keepsItsKey, rowKey } from "./insert-keys.js";
 import type { JoinTree } from "./join-tree.js";
 import { outputColumns } from "./output-columns.js";
 import { drawsOwnValues, setsOwnValues } from "./own-defaults.js";
@@ -60,7 +60,9 @@ function insertedRows(whens: readonly When[], { relation }: Item, settled: Settl
     const names = (when.targetList ?? []).map((node) => as(node, "ResTarget")?.name);
     const place = names.length > 0 ? names.indexOf(placement.column) : relation.columns.findIndex(({ name }) => name === placement.column);
     const value: Node | undefined = place < 0 ? undefined : when.values?.[place];
-    if (isKey(plainColumn(value, level), settled.keys, level.equalities)?.key?.rule === placement.rule) continue;
+    const column = plainColumn(value, level);
+    const source = isKey(column, settled.keys, level.equalities);
+    if (source !== undefined && column !== undefined && keepsItsKey({ ...column, key: source.key }, relation, placement)) continue;
     const key = rowKey(value, relation, placement);
     if (key.kind === "obstacle") return { obstacle: key.obstacle, sets };
     // A key of the shard that inserts is right on whichever that is.

@@ -16,6 +16,7 @@ export interface RelationRow {
   readonly parents: readonly number[];
   readonly definition: string | null;
   readonly rewritten: boolean;
+  readonly guarded: boolean;
   /** Of a sequence: the tables that it belongs to or whose defaults name it. */
   readonly users: readonly number[];
 }
@@ -26,6 +27,7 @@ export const RELATIONS_SQL = `
     ARRAY(SELECT i.inhparent::int8::float8 FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition,
     EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1') AS rewritten,
+    c.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polqual::text LIKE '%{SUBLINK%') AS guarded,
     CASE WHEN c.relkind = 'S' THEN ARRAY(
       SELECT d.refobjid::int8::float8 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
       UNION SELECT ad.adrelid::int8::float8 FROM pg_depend d JOIN pg_attrdef ad ON ad.oid = d.objid
@@ -104,6 +106,24 @@ export const TRIGGERS_SQL = `
   FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
   WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND p.provolatile <> 'i'`;
 
+export interface CarryRow {
+  readonly child: number;
+  readonly child_column: string;
+  readonly parent: number;
+  readonly parent_column: string;
+  readonly on_update: boolean;
+  readonly on_delete: boolean;
+}
+
+/** Foreign keys that change the referring columns: ON UPDATE CASCADE, SET NULL, SET DEFAULT; ON DELETE the latter two. */
+export const CARRIES_SQL = `
+  SELECT f.conrelid::int8::float8 AS child, ca.attname AS child_column, f.confrelid::int8::float8 AS parent, pa.attname AS parent_column,
+    f.confupdtype IN ('c', 'n', 'd') AS on_update, f.confdeltype IN ('n', 'd') AS on_delete
+  FROM pg_constraint f CROSS JOIN LATERAL unnest(f.conkey, f.confkey) AS k (child, parent)
+    JOIN pg_attribute ca ON ca.attrelid = f.conrelid AND ca.attnum = k.child
+    JOIN pg_attribute pa ON pa.attrelid = f.confrelid AND pa.attnum = k.parent
+  WHERE f.contype = 'f' AND (f.confupdtype IN ('c', 'n', 'd') OR f.confdeltype IN ('n', 'd'))`;
+
 export interface FunctionRow {
   readonly schema: string;
   readonly name: string;
@@ -120,7 +140,7 @@ export const FUNCTIONS_SQL = `
     p.provolatile::text AS volatility, p.prokind::text AS kind,
     EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') AS extension
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-  WHERE p.prorettype <> 'trigger'::regtype AND n.nspname <> 'information_schema'`;
+  WHERE p.prorettype <> 'trigger'::regtype`;
 
 /** FirstNormalObjectId (access/transam.h) is 16384; operators of extensions are taken to be harmless, as their authors say. */
 export const OPERATORS_SQL = `

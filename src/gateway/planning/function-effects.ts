@@ -9,16 +9,17 @@ import { findFunctions, type FunctionFacts, type ShardedCatalog } from "./sharde
  * - `number`: a sequence of which each shard draws numbers of its own, all of them different.
  * - `sequence`: a sequence; the shards' numbers may be the same.
  * - `drawn`: what the session drew from a sequence before (currval, lastval).
- * - `lock`: advisory locks, which exclude each other on one server only.
+ * - `lock`: advisory locks and notifications, which others learn of on one server only.
+ * - `setting`: it changes a setting of the session.
  * - `server`: the server, its files, its catalogs.
  * - `unknown`: whatever it reads: rows of any table perhaps.
  */
-export type Effect = "none" | "time" | "random" | "number" | "sequence" | "drawn" | "lock" | "server" | "unknown";
+export type Effect = "none" | "time" | "random" | "number" | "sequence" | "drawn" | "lock" | "setting" | "server" | "unknown";
 
 /** Of pg_catalog; STABLE because they read the clock (utils/adt/timestamp.c, date.c). */
 const TIME = new Set(["now", "transaction_timestamp", "statement_timestamp", "age"]);
 
-const RANDOM = new Set(["random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "clock_timestamp", "timeofday", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "setseed"]);
+const RANDOM = new Set(["random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "clock_timestamp", "timeofday", "array_shuffle", "array_sample", "pg_sleep", "pg_sleep_for", "pg_sleep_until"]);
 
 /** They run SQL or read tables that they are given by name (utils/adt/xml.c, tsvector_op.c, tsquery_rewrite.c). */
 const RUNS_SQL = /^(?:query|table|schema|database|cursor)_to_xml|^ts_stat$|^ts_rewrite$/;
@@ -43,7 +44,7 @@ export function effectOf(catalog: Pick<ShardedCatalog, "functions">, name: reado
   return candidates.map((candidate) => effectOfCandidate(candidate, own, args)).reduce(worse);
 }
 
-const ORDER: readonly Effect[] = ["none", "time", "random", "number", "sequence", "server", "lock", "drawn", "unknown"];
+const ORDER: readonly Effect[] = ["none", "time", "random", "number", "sequence", "server", "lock", "setting", "drawn", "unknown"];
 
 function worse(left: Effect, right: Effect): Effect {
   return ORDER.indexOf(left) >= ORDER.indexOf(right) ? left : right;
@@ -58,7 +59,8 @@ function effectOfCandidate(candidate: FunctionFacts, name: string, args: number)
   if (RANDOM.has(name)) return "random";
   if (name === "nextval" || name === "setval") return "sequence";
   if (name === "currval" || name === "lastval") return "drawn";
-  if (/^pg_(?:try_)?advisory/.test(name)) return "lock";
+  if (/^pg_(?:try_)?advisory|^pg_notify$/.test(name)) return "lock";
+  if (name === "set_config" || name === "setseed") return "setting";
   if (RUNS_SQL.test(name)) return "unknown";
   if (SERVER.test(name)) return "server";
   // Of aggregates and of what depends on settings alone (to_char, format, concat …).

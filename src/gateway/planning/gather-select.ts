@@ -22,7 +22,8 @@ export function gatherRows(select: Select, level: Level): Gathering | Obstacle {
   const hidden = sorted?.hidden ?? [];
   const gather: Gather = sorted === undefined ? { kind: "union", ...cut.counts } : { kind: "merge", by: sorted.by, hidden: hidden.length, ...cut.counts };
   if (hidden.length === 0 && cut.select === undefined) return { gather };
-  const targets = hidden.map((val): Node => ({ ResTarget: { val } }));
+  // By names of their own: ORDER BY may name a column of the answer, which must stay the only one of its name.
+  const targets = hidden.map((val, index): Node => ({ ResTarget: { name: `reshard_sort_${index}`, val } }));
   return { gather, tree: { SelectStmt: { ...(cut.select ?? select), targetList: [...(select.targetList ?? []), ...targets] } } };
 }
 

@@ -2,6 +2,7 @@ import { as, type Fields, type Node } from "../../schema/syntax-tree.js";
 import type { Obstacle } from "./distribution.js";
 import { keyConstant } from "./key-constant.js";
 import { parseStatements } from "./parse-statements.js";
+import type { ScopeColumn } from "./scope-column.js";
 import { columnOf, type KeyRoute, type Relation } from "./sharded-catalog.js";
 import type { KeySet, KeyValue } from "./statement-plan.js";
 
@@ -50,6 +51,12 @@ function defaultKey(relation: Relation, route: KeyRoute): RowKey {
 export function storedKey(relation: Relation, route: KeyRoute, value: KeyValue): KeySet {
   const maxLength = columnOf(relation, route.column)?.maxLength;
   return { shardOf: route.shardOf, dataType: route.dataType, values: [value], stored: true, ...(maxLength === undefined ? {} : { maxLength }) };
+}
+
+/** Whether a key of the source is the same key in the target: a `varchar(n)` cuts blanks off longer ones. */
+export function keepsItsKey(source: ScopeColumn | undefined, relation: Relation, route: KeyRoute): boolean {
+  const maxLength = columnOf(relation, route.column)?.maxLength;
+  return source?.key?.rule === route.rule && (maxLength === undefined || (source.maxLength !== undefined && source.maxLength <= maxLength));
 }
 
 /** The tree of an expression that stands by itself. */

@@ -101,10 +101,11 @@ export function settle(tree: JoinTree, equalities: Equalities): Settled {
   }
 }
 
-function settleItem({ distribution, columns = [] }: Item, equalities: Equalities): Settled {
-  if (distribution.kind !== "split") return { groups: [], parts: [distribution], obstacles: [] };
+function settleItem({ distribution, columns = [], relation }: Item, equalities: Equalities): Settled {
+  const obstacles = relation?.guarded === true ? [GUARDED] : [];
+  if (distribution.kind !== "split") return { groups: [], parts: [distribution], obstacles };
   const keys = columns.filter(({ key }) => key !== undefined);
-  return { groups: [{ keys, pin: distribution.pin ?? pinOf(keys, equalities) }], parts: [], obstacles: [] };
+  return { groups: [{ keys, pin: distribution.pin ?? pinOf(keys, equalities) }], parts: [], obstacles };
 }
 
 function settleLeft(tree: Extract<JoinTree, { left: JoinTree }>, equalities: Equalities): Settled {
@@ -167,6 +168,11 @@ export function pinOf(keys: readonly ScopeColumn[], equalities: Equalities): Key
   }
   return undefined;
 }
+
+const GUARDED: Obstacle = {
+  reason: "It reads a table whose row security policies have subqueries: they see the rows of one shard only.",
+  remedy: "Restrict the statement to one sharding key, or compare with settings in the policies (current_setting('…')).",
+};
 
 const REPEATED: Obstacle = {
   reason: "An outer join keeps rows that every shard has, beside rows of a sharded table: each shard would answer for those that have no partner there.",

@@ -22,6 +22,8 @@ const DEFINITIONS: ReadonlySet<NodeType> = new Set<NodeType>([
   "AlterOperatorStmt", "AlterOpFamilyStmt", "AlterTypeStmt", "CreateConversionStmt", "CreateTransformStmt", "CreateAmStmt", "CreateEventTrigStmt",
   "AlterEventTrigStmt", "CreatePLangStmt", "AlterTSConfigurationStmt", "AlterTSDictionaryStmt", "SecLabelStmt", "ReassignOwnedStmt", "DropOwnedStmt",
   "RefreshMatViewStmt", "CreatePublicationStmt", "AlterPublicationStmt", "AlterObjectDependsStmt", "AlterCollationStmt", "CreateTableAsStmt",
+  "CreateFdwStmt", "AlterFdwStmt", "CreateForeignServerStmt", "AlterForeignServerStmt", "CreateUserMappingStmt", "AlterUserMappingStmt", "DropUserMappingStmt",
+  "CreateForeignTableStmt", "ImportForeignSchemaStmt",
 ]);
 
 /** Goes to every shard; the first one's answer is the client's. */

@@ -3,6 +3,7 @@ import { as, type Fields, type Node } from "../../schema/syntax-tree.js";
 import type { InsertAnalysis } from "./analyse-insert.js";
 import { deparseChecked, isTextOf } from "./deparse-checked.js";
 import { expressionOf } from "./insert-keys.js";
+import { distinctSets } from "./key-sets.js";
 import type { ParsedStatement } from "./parse-statements.js";
 import { parseStatements } from "./parse-statements.js";
 import type { QueryAnalysis, StatementFacts } from "./query-analysis.js";
@@ -19,17 +20,19 @@ export function insertPlan(statement: ParsedStatement, analysis: QueryAnalysis, 
   const found = analysis as InsertAnalysis;
   const { relation } = found.target;
   const steady = found.source.kind === "same" || found.source.kind === "each";
-  if (relation === undefined || found.refusal !== undefined || insert.withClause !== undefined || !steady || facts.effects.has("drawn") || facts.effects.has("lock")) return undefined;
-  if (relation.placement.kind === "key") return splitInsert(statement, insert, found, plan);
-  if (relation.placement.kind === "omnisharded" && plan.kind === "refused" && !facts.effects.has("unknown") && !facts.locks) return insertEverywhere(statement, insert, relation) ?? plan;
+  if (relation === undefined || found.refusal !== undefined || insert.withClause !== undefined || !steady || facts.effects.has("drawn") || facts.effects.has("setting") || facts.effects.has("lock")) return undefined;
+  if (relation.placement.kind === "key") return splitInsert(statement, insert, found);
+  // Which of two rows of a query is there first, and which then conflicts with it, is each shard's own affair.
+  const racing = insert.onConflictClause !== undefined && as(insert.selectStmt, "SelectStmt")?.valuesLists === undefined;
+  if (relation.placement.kind === "omnisharded" && (plan.kind === "refused" || racing) && !facts.effects.has("unknown") && !facts.locks) return insertEverywhere(statement, insert, relation) ?? plan;
   return undefined;
 }
 
 /** Rows of VALUES whose keys are not all the same. */
-function splitInsert(statement: ParsedStatement, insert: Insert, { rowKeys }: InsertAnalysis, plan: StatementPlan): SplitInsertPlan | undefined {
+function splitInsert(statement: ParsedStatement, insert: Insert, { rowKeys }: InsertAnalysis): SplitInsertPlan | undefined {
   const keys = rowKeys?.flatMap((key) => (key.kind === "key" ? [key.set] : []));
   if (rowKeys === undefined || keys === undefined || keys.length !== rowKeys.length || keys.length < 2) return undefined;
-  if (plan.kind === "routed" && plan.gather.kind !== "one-shard-only") return undefined;
+  if (distinctSets(keys).length === 1) return undefined;
   const textOf = splitText(statement, insert);
   return textOf === undefined ? undefined : { kind: "split-insert", rows: keys.map((key): { readonly key: KeySet } => ({ key })), textOf, returning: (insert.returningClause?.exprs ?? []).length > 0 };
 }

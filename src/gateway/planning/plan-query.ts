@@ -36,7 +36,7 @@ function analysed(query: Node, planning: PlanningContext): { readonly facts: Sta
 function existsPlan({ query, negated }: ExistsOnly, planning: PlanningContext): RoutedPlan | undefined {
   const { facts, analysis } = analysed(query, planning);
   const { distribution } = analysis;
-  if (distribution.kind !== "split" || ["drawn", "lock", "unknown"].some((effect) => facts.effects.has(effect as Effect))) return undefined;
+  if (distribution.kind !== "split" || ["drawn", "setting", "lock", "unknown"].some((effect) => facts.effects.has(effect as Effect))) return undefined;
   const where = distribution.pin === undefined ? ({ kind: "every" } as const) : wherePins([distribution.pin]);
   return "reason" in where ? undefined : plan(where, { kind: "aggregate", columns: [{ function: negated ? "bool_and" : "bool_or", bytewise: false }] }, facts);
 }
@@ -44,6 +44,7 @@ function existsPlan({ query, negated }: ExistsOnly, planning: PlanningContext): 
 /** The plan of a statement that goes as it is. */
 function routed(analysis: QueryAnalysis, rows: Distribution, facts: StatementFacts): RoutedPlan | ReturnType<typeof refused> {
   if (facts.effects.has("drawn")) return refused(DRAWN);
+  if (facts.effects.has("setting")) return refused(SETTING);
   if (facts.cursor !== undefined) return plan({ kind: "cursor", name: facts.cursor }, { kind: "union" }, facts);
   if (rows.kind === "split" || rows.kind === "whole") {
     if (facts.effects.has("lock")) return refused(ADVISORY);
@@ -122,9 +123,14 @@ const DRAWN: Obstacle = {
   remedy: "Use RETURNING, or draw with nextval first; or say the shard in a comment: /* pgdog_shard: 0 */.",
 };
 
+const SETTING: Obstacle = {
+  reason: "It changes a setting of the session within a larger statement: the session's other shards would not know.",
+  remedy: "Use SET or SET LOCAL, or SELECT set_config('name', $1, false) by itself.",
+};
+
 const ADVISORY: Obstacle = {
-  reason: "It takes an advisory lock while it reads a sharded table: such locks exclude each other on one shard only.",
-  remedy: "Take the lock in a statement of its own (SELECT pg_advisory_xact_lock(…)), which always goes to the first shard.",
+  reason: "It takes an advisory lock or notifies while it reads a sharded table: both work on one shard only, the first.",
+  remedy: "Do it in a statement of its own (SELECT pg_advisory_xact_lock(…), SELECT pg_notify(…)), which always goes to the first shard.",
 };
 
 const UNPRINTABLE: Obstacle = {

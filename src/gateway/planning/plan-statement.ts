@@ -13,7 +13,8 @@ import { toldInComment, toldWhere } from "./told-shard.js";
 
 /**
  * What becomes of a statement. Nothing is planned of which it is not proven that its outcome is that of one database with
- * all the rows; all else is refused, with what to change. Never throws.
+ * all the rows; all else is refused, with what to change. Never throws: a fault of the planner costs the statement, not
+ * the session.
  */
 export function planStatement(statement: ParsedStatement, planning: PlanningContext): StatementPlan {
   try {
@@ -21,7 +22,7 @@ export function planStatement(statement: ParsedStatement, planning: PlanningCont
   } catch (error) {
     // The tree is walked by recursion.
     if (error instanceof RangeError) return refused({ reason: "The statement is nested too deeply to be planned.", remedy: "Simplify it." });
-    throw error;
+    return refused({ reason: `The statement could not be planned, by a fault of pg-reshard: ${error instanceof Error ? error.message : String(error)}.`, remedy: "Please report it with the statement; say the shard in a comment meanwhile: /* pgdog_shard: 0 */." });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ShardingRules } from "../../config/types.js";
 import {
-  type ColumnRow, COLUMNS_SQL, type FunctionRow, FUNCTIONS_SQL, OPERATORS_SQL, type RelationRow, RELATIONS_SQL, SYSTEM_RELATIONS_SQL, type TriggerRow,
+  CARRIES_SQL, type CarryRow, type ColumnRow, COLUMNS_SQL, type FunctionRow, FUNCTIONS_SQL, OPERATORS_SQL, type RelationRow, RELATIONS_SQL, SYSTEM_RELATIONS_SQL, type TriggerRow,
   TRIGGERS_SQL, type UniqueKeyRow, UNIQUE_KEYS_SQL,
 } from "./catalog-queries.js";
 import { shardedCatalog } from "./sharded-catalog-of.js";
@@ -24,6 +24,7 @@ export async function readShardedCatalog(client: CatalogReader, rules: ShardingR
       columns: await rows<ColumnRow>(COLUMNS_SQL),
       uniqueKeys: await rows<UniqueKeyRow>(UNIQUE_KEYS_SQL),
       triggers: await rows<TriggerRow>(TRIGGERS_SQL),
+      carries: await rows<CarryRow>(CARRIES_SQL),
       functions: await rows<FunctionRow>(FUNCTIONS_SQL),
       operators: (await rows<{ name: string }>(OPERATORS_SQL)).map(({ name }) => name),
       systemRelations: (await rows<{ name: string }>(SYSTEM_RELATIONS_SQL)).map(({ name }) => name),

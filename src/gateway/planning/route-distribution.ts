@@ -33,6 +33,7 @@ export function withChanges(rows: Distribution, facts: StatementFacts): Distribu
     return { kind: "split", pin: split.every(({ pin }) => sameSet(pin, first!.pin)) ? first!.pin : undefined };
   }
   const whole = all.filter((part) => part.kind === "whole");
+  if (split.length === 0 && whole.length === 0) return { kind: "each", first: all.some((part) => part.kind === "each" && part.first) };
   const pins = [...split.map(({ pin }) => (pin === undefined ? undefined : [pin])), ...whole.map((part) => part.pins)];
   return { kind: "whole", pins: pins.includes(undefined) ? undefined : pins.flatMap((sets) => sets!), obstacle: whole[0]?.obstacle ?? APART };
 }

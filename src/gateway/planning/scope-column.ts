@@ -9,6 +9,8 @@ export interface ScopeColumn {
   readonly order: CatalogColumn["order"];
   /** `pg_type.typname`, where it is known. */
   readonly type: string | undefined;
+  /** n of `varchar(n)`. */
+  readonly maxLength: number | undefined;
   /** By its value rows are on their shards. */
   readonly key: KeyRoute | undefined;
   /** It comes from the side of an outer join that may be missing: then it is NULL on any shard. */
@@ -17,7 +19,7 @@ export interface ScopeColumn {
 
 /** A column of which nothing is known but its name. */
 export function unknownColumn(name: string): ScopeColumn {
-  return { name, family: undefined, order: "unknown", type: undefined, key: undefined, nullable: false };
+  return { name, family: undefined, order: "unknown", type: undefined, maxLength: undefined, key: undefined, nullable: false };
 }
 
 /** The columns of a table, for one range of a statement. */
@@ -26,7 +28,7 @@ export function columnsOf(relation: Relation): ScopeColumn[] {
   return relation.columns.map((column) => {
     const family = keyFamily(column);
     const isKey = placement.kind === "key" && placement.column === column.name && family === placement.dataType;
-    return { name: column.name, family, order: column.order, type: column.type, key: isKey ? placement : undefined, nullable: false };
+    return { name: column.name, family, order: column.order, type: column.type, maxLength: column.maxLength, key: isKey ? placement : undefined, nullable: false };
   });
 }
 

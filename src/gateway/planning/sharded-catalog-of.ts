@@ -3,7 +3,7 @@ import { ReshardError } from "../../errors.js";
 import { displayName } from "../../postgres/identifiers.js";
 import { keyRouter } from "../../sharding/key-router.js";
 import { routeOfTable, type RoutedTable, ruleOfTable } from "../../sharding/route-of-table.js";
-import type { ColumnRow, FunctionRow, RelationRow, TriggerRow, UniqueKeyRow } from "./catalog-queries.js";
+import type { CarryRow, ColumnRow, FunctionRow, RelationRow, TriggerRow, UniqueKeyRow } from "./catalog-queries.js";
 import { classifyDefault } from "./classify-default.js";
 import type { CatalogColumn, FunctionFacts, KeyRoute, Placement, Relation, ShardedCatalog } from "./sharded-catalog.js";
 
@@ -13,6 +13,7 @@ export interface CatalogRows {
   readonly columns: readonly ColumnRow[];
   readonly uniqueKeys: readonly UniqueKeyRow[];
   readonly triggers: readonly TriggerRow[];
+  readonly carries: readonly CarryRow[];
   readonly functions: readonly FunctionRow[];
   readonly operators: readonly string[];
   readonly systemRelations: readonly string[];
@@ -40,6 +41,8 @@ export function shardedCatalog(rows: CatalogRows, rules: ShardingRules, shards: 
       parents: row.parents,
       users: row.users,
       drawnOnce: false,
+      carried: { update: new Set(), delete: false },
+      guarded: row.guarded,
       schema: row.schema,
       name: row.name,
       kind: KINDS[row.kind] ?? "foreign",
@@ -55,7 +58,7 @@ export function shardedCatalog(rows: CatalogRows, rules: ShardingRules, shards: 
   });
   return {
     shards,
-    relations: bySchema(withDraws(withHeirs(relations))),
+    relations: bySchema(withCarries(withDraws(withHeirs(relations)), rows.carries)),
     systemRelations: new Set(rows.systemRelations),
     functions,
     userOperators: new Set(rows.operators),
@@ -71,11 +74,24 @@ const TRIGGER_KINDS = [[4, "insert"], [8, "delete"], [16, "update"], [32, "trunc
 type Heir = Relation & { readonly oid: number; readonly parents: readonly number[]; readonly users: readonly number[] };
 
 /** As schema/plan-sequences.ts has it: every other sequence is interleaved, also one that no table uses. */
-function withDraws(relations: readonly Heir[]): readonly Relation[] {
+function withDraws(relations: readonly Heir[]): readonly Heir[] {
   const known = new Map(relations.map((relation) => [relation.oid, relation]));
   return relations.map((relation) => {
     const users = relation.users.flatMap((user) => known.get(user) ?? []);
     return users.length > 0 && users.every(({ placement }) => placement.kind === "omnisharded") ? { ...relation, drawnOnce: true } : relation;
+  });
+}
+
+function withCarries(relations: readonly Heir[], carries: readonly CarryRow[]): readonly Relation[] {
+  const known = new Map(relations.map((relation) => [relation.oid, relation]));
+  const keyed = carries.filter(({ child, child_column: column }) => {
+    const placement = known.get(child)?.placement;
+    return placement?.kind === "key" && placement.column === column;
+  });
+  return relations.map((relation) => {
+    const own = keyed.filter(({ parent }) => parent === relation.oid);
+    if (own.length === 0) return relation;
+    return { ...relation, carried: { update: new Set(own.filter((carry) => carry.on_update).map((carry) => carry.parent_column)), delete: own.some((carry) => carry.on_delete) } };
   });
 }
 
@@ -169,7 +185,7 @@ function functionsOf(rows: readonly FunctionRow[]): Map<string, FunctionFacts[]>
       most: row.variadic ? Infinity : row.most,
       volatility: VOLATILITIES[row.volatility as keyof typeof VOLATILITIES],
       kind: FUNCTION_KINDS[row.kind as keyof typeof FUNCTION_KINDS],
-      origin: row.schema === "pg_catalog" ? "system" : row.extension ? "extension" : "user",
+      origin: row.schema === "pg_catalog" || row.schema === "information_schema" ? "system" : row.extension ? "extension" : "user",
     };
     const known = functions.get(row.name);
     if (known === undefined) functions.set(row.name, [facts]);

@@ -45,6 +45,10 @@ export interface Relation extends TableName {
   readonly triggers: ReadonlySet<"insert" | "update" | "delete" | "truncate">;
   /** A sequence that only omnisharded tables use: the shards' numbers are not told apart, so that one shard has to draw all. */
   readonly drawnOnce: boolean;
+  /** Columns of which a foreign key carries changes, or a deletion, into the sharding key of another table. */
+  readonly carried: { readonly update: ReadonlySet<string>; readonly delete: boolean };
+  /** Its row security policies have subqueries, of which it is not known what they read. */
+  readonly guarded: boolean;
   /** It has rules (CREATE RULE) that rewrite changes of it. */
   readonly rewritten: boolean;
 }

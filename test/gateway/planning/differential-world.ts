@@ -49,9 +49,9 @@ export const WORLD_VIEWS: readonly WorldView[] = [
 ];
 
 /** Enough rows that each shard has some of each table, and few enough values that all kinds of conditions meet some. */
-export const WORLD_ROWS: Readonly<Record<string, readonly (readonly (string | number | null)[])[]>> = {
+const ROWS: Readonly<Record<string, readonly (readonly (string | number | null)[])[]>> = {
   users: Array.from({ length: 10 }, (_, id) => [id, id % 4 === 3 ? null : "abcd"[id % 3]!, id % 5 === 4 ? null : (id * 7) % 6]),
-  items: Array.from({ length: 26 }, (_, row) => [(row * 5) % 12, row % 7, row % 6 === 5 ? null : (row * 3) % 8, row % 4 === 1 ? null : "abcdef"[row % 5]!]),
+  items: Array.from({ length: 26 }, (_, row) => [[0, 1, 2, 4, 6, 9, 11, 12][row % 8]!, row % 7, row % 6 === 5 ? null : (row * 3) % 8, row % 4 === 1 ? null : "abcdef"[row % 5]!]),
   tenants: Array.from({ length: 8 }, (_, row) => ["abcdefgh"[row]!, row % 5 === 2 ? null : row % 4]),
   events: Array.from({ length: 20 }, (_, row) => ["abcdefghij"[(row * 3) % 10]!, row % 5, row % 3 === 1 ? null : "abc"[row % 3]!]),
   carts: Array.from({ length: 8 }, (_, row) => [(row * 3) % 12, row % 4 === 2 ? null : (row * 5) % 7, "abc"[row % 3]!]),
@@ -59,6 +59,14 @@ export const WORLD_ROWS: Readonly<Record<string, readonly (readonly (string | nu
   products: Array.from({ length: 7 }, (_, row) => [row + 1, "abcdefg"[row]!, row % 3 === 2 ? null : row]),
   countries: Array.from({ length: 5 }, (_, row) => ["abcde"[row]!, row % 4 === 3 ? null : row]),
 };
+
+/** The first of those that have the same primary key. */
+export const WORLD_ROWS: typeof ROWS = Object.fromEntries(
+  WORLD_TABLES.map(({ name, primaryKey }) => {
+    const keys = ROWS[name]!.map((row) => JSON.stringify(row.slice(0, primaryKey.length)));
+    return [name, ROWS[name]!.filter((_, index) => keys.indexOf(keys[index]!) === index)];
+  }),
+);
 
 const HASHED = { hasher: "postgres", mapping: [] } as const;
 

@@ -53,3 +53,8 @@ test("what is nested deeply is planned or refused, never an error of its own", (
     }
   }
 });
+
+test("several shards are asked for the columns that they sort by, under names of their own, and for the rows that others may have skipped", () => {
+  const plan = planOf("SELECT id AS age FROM users u ORDER BY age, u.age DESC LIMIT 10 OFFSET 5");
+  expect(plan.kind === "routed" && plan.textForSeveral?.replaceAll(/\s+/g, " ")).toBe("SELECT id AS age, u.age AS reshard_sort_0 FROM users AS u ORDER BY age, u.age DESC LIMIT 15");
+});

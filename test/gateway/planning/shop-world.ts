@@ -27,14 +27,23 @@ CREATE TABLE touched (id bigint PRIMARY KEY, at timestamptz);
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at := clock_timestamp(); RETURN NEW; END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch();
 
+CREATE TABLE groups (slug text PRIMARY KEY, note text);
+CREATE TABLE members (group_slug text NOT NULL REFERENCES groups ON UPDATE CASCADE, n integer, PRIMARY KEY (group_slug, n));
+CREATE TABLE computed (user_id bigint GENERATED ALWAYS AS (base * 2) STORED, base bigint);
+CREATE TABLE guarded (user_id bigint PRIMARY KEY, note text);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON guarded USING (EXISTS (SELECT FROM groups WHERE slug = note));
 CREATE TABLE archive.logs (id bigint PRIMARY KEY, line text);
 CREATE TABLE archive.notes (id bigint PRIMARY KEY, log_id bigint);
 
+CREATE TABLE wrong (id bigint PRIMARY KEY);
 CREATE VIEW active_users AS SELECT id, email, age FROM users WHERE active;
 CREATE VIEW item_counts AS SELECT user_id, count(*) AS items FROM items GROUP BY user_id;
 CREATE VIEW ages AS SELECT age, count(*) AS users FROM users GROUP BY age;
 CREATE MATERIALIZED VIEW rich_items AS SELECT user_id, n, price FROM items WHERE price > 10;
 
+CREATE FUNCTION own_operator(a integer, b integer) RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT true';
+CREATE OPERATOR === (LEFTARG = integer, RIGHTARG = integer, FUNCTION = own_operator);
 CREATE FUNCTION own_volatile(x bigint) RETURNS bigint LANGUAGE sql AS 'SELECT x';
 CREATE FUNCTION own_immutable(x bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT x';
 `;
@@ -47,6 +56,8 @@ export const PLANNING_RULES: ShardingRules = {
     { name: "users", column: "id", dataType: "bigint", ...HASHED },
     { name: "tenants", column: "slug", dataType: "varchar", ...HASHED },
     { name: "events", schema: "crm", column: "tenant", dataType: "varchar", ...HASHED },
+    { name: "members", column: "group_slug", dataType: "varchar", ...HASHED },
+    { name: "wrong", column: "missing", dataType: "bigint", ...HASHED },
     { name: "devices", column: "id", dataType: "uuid", ...HASHED },
   ],
   schemas: [{ name: "archive", shard: 1 }],

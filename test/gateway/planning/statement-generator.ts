@@ -181,14 +181,21 @@ class Writer {
     const keys = this.#keyed(sources).filter((source) => this.#keyType(source) === answer.type);
     const column = keys.length > 0 && this.chance(70) ? `${this.one(keys).alias}.${keys[0]!.key!}` : this.#column(sources, answer.type);
     const known = keys.length > 0 && !sources.some(({ alias, columns }) => column.startsWith(`${alias}.`) && column.slice(alias.length + 1) in columns) ? `${keys[0]!.alias}.${keys[0]!.key!}` : column;
+    const alone = sources.length === 1 && sources[0]!.key === undefined;
+    if (alone && this.chance(30)) {
+      const by = this.chance(50) ? (sources[0]!.primaryKey ?? ["1"]) : [this.#column(sources)];
+      return `SELECT ${known} FROM ${from}${where} ORDER BY ${by.map((column) => (/\W/.test(column) || column === "1" ? column : `${sources[0]!.alias}.${column}`)).join(", ")} LIMIT ${this.draw(fc.integer({ min: 1, max: 4 }))}`;
+    }
     return `SELECT ${known} FROM ${from}${where}${this.chance(6) ? ` ORDER BY 1 LIMIT ${this.draw(fc.integer({ min: 1, max: 3 }))}` : ""}`;
   }
 
   // --- FROM
 
-  #range(depth: number): { readonly text: string; readonly source: Source } {
+  /** @param near a range with which it may well share its sharding key */
+  #range(depth: number, near?: Source): { readonly text: string; readonly source: Source } {
     if (depth <= 0 || this.chance(85)) {
-      const table = this.#anyTable();
+      const alike = near?.key === undefined || !this.chance(50) ? [] : WORLD_TABLES.filter((table) => table.key !== undefined && table.columns[table.key] === this.#keyType(near));
+      const table = alike.length > 0 ? this.one(alike) : this.#anyTable();
       const source = this.#source(table);
       return { text: `${table.name} ${source.alias}`, source };
     }
@@ -213,8 +220,8 @@ class Writer {
     const merged: { readonly name: string; readonly type: "int" | "text" }[] = [];
     const more = this.chance(single) ? 0 : this.pick([[1, 4], [2, 2], [3, 1]]);
     for (let index = 0; index < more; index++) {
-      const { text: next, source } = this.#lateral(sources, depth) ?? this.#range(depth);
-      const join = this.pick([["JOIN", 6], ["LEFT JOIN", 5], ["RIGHT JOIN", 1], ["FULL JOIN", 1], [",", 2], ["CROSS JOIN", 1]] as const);
+      const { text: next, source } = this.#lateral(sources, depth) ?? this.#range(depth, this.one(sources));
+      const join = this.pick([["JOIN", 6], ["LEFT JOIN", 5], ["RIGHT JOIN", 2], ["FULL JOIN", 2], [",", 2], ["CROSS JOIN", 1]] as const);
       const lateral = next.startsWith("LATERAL");
       const common = Object.keys(source.columns).filter((name) => sources.length === 1 && sources[0]!.columns[name] === source.columns[name]);
       if (!lateral && join.endsWith(" JOIN") && join !== "CROSS JOIN" && common.length > 0 && this.chance(60)) {
@@ -326,9 +333,14 @@ class Writer {
     const alias = `t${this.#aliases++}`;
     const table = this.#table(this.chance(85));
     const inner = this.#source(table);
-    const change = this.chance(40);
+    const change = this.pick([["", 6], ["delete", 3], ["update", 1], ["insert", 2]] as const);
     const where = ` WHERE ${this.#condition([inner], [], 1)}`;
-    const body = change ? `DELETE FROM ${table.name} ${inner.alias}${where} RETURNING ${inner.alias}.*` : `SELECT * FROM ${table.name} ${inner.alias}${where}`;
+    const row = (): string => `(${Object.values(table.columns).map((type) => this.#inserted(type)).join(", ")})`;
+    const body =
+      change === "delete" ? `DELETE FROM ${table.name} ${inner.alias}${where} RETURNING ${inner.alias}.*`
+      : change === "update" ? `UPDATE ${table.name} ${inner.alias} SET ${this.#assignments(table, [inner])}${where} RETURNING ${inner.alias}.*`
+      : change === "insert" ? `INSERT INTO ${table.name} VALUES ${row()}${this.chance(30) ? `, ${row()}` : ""} ON CONFLICT (${table.primaryKey.join(", ")}) DO NOTHING RETURNING *`
+      : `SELECT * FROM ${table.name} ${inner.alias}${where}`;
     const source: Source = { alias, columns: table.columns, key: table.key, primaryKey: table.primaryKey };
     const prefix = `WITH w AS (${body}) `;
     const other = this.chance(35) ? this.#anyTable() : undefined;
@@ -336,7 +348,12 @@ class Writer {
     const from = other === undefined ? `w ${alias}` : `w ${alias} JOIN ${other.name} ${others[0]!.alias} ON ${this.#joinCondition([source], others[0]!, false)}`;
     const rest = this.chance(50) ? ` WHERE ${this.#condition([source, ...others], [], 0)}` : "";
     const targets = this.chance(30) ? this.#aggregate([source, ...others]) : `${this.#column([source, ...others])}, ${this.#column([source])}`;
-    return this.#plain(`${prefix}SELECT ${targets} FROM ${from}${rest}`);
+    if (change !== "" && this.chance(20)) {
+      const next = this.#table(true);
+      return this.#plain(`${prefix}${this.one([() => this.#delete(next), () => this.#insert(next), () => `SELECT * FROM ${next.name} n WHERE ${this.#condition([{ ...this.#source(next), alias: "n" }], [], 0)}`])()}`);
+    }
+    const tail = this.chance(15) ? ` UNION ALL SELECT ${targets.includes("(") ? "1" : "NULL, NULL"} FROM ${this.#table(true).name}` : "";
+    return this.#plain(`${prefix}SELECT ${targets} FROM ${from}${rest}${tail}`);
   }
 
   // --- changes
@@ -400,8 +417,11 @@ class Writer {
       if (name === table.key && key !== undefined && this.chance(75)) return `${key.alias}.${key.key!}`;
       return this.chance(name === table.key ? 50 : 20) ? this.#value(type) : this.#column(sources, type);
     });
-    // DISTINCT, so that a conflict with another row of the same statement does not depend on the order.
-    return `${into} SELECT DISTINCT ${values.map((value, index) => `${value} AS c${index}`).join(", ")} FROM ${from}${this.chance(60) ? ` WHERE ${this.#condition(sources, [], 1)}` : ""}${conflict}${returning}`;
+    // Of rows with the same key it has to be certain which one there is, and so which one conflicts.
+    const places = names.flatMap((name, index) => (table.primaryKey.includes(name) ? [index + 1] : []));
+    const distinct = conflict === "" || places.length < table.primaryKey.length ? "DISTINCT" : `DISTINCT ON (${places.join(", ")})`;
+    const order = distinct === "DISTINCT" ? "" : ` ORDER BY ${[...places, ...names.map((_, index) => index + 1)].join(", ")}`;
+    return `${into} SELECT ${distinct} ${values.map((value, index) => `${value} AS c${index}`).join(", ")} FROM ${from}${this.chance(60) ? ` WHERE ${this.#condition(sources, [], 1)}` : ""}${order}${conflict}${returning}`;
   }
 
   #merge(): string {
