@@ -58,9 +58,11 @@ export async function stand(scene: Scene): Promise<Stand> {
 
 /** Rounds that are written while the copy is held back, and while the changes are streamed. */
 const ROUNDS_AT_LEAST = 2;
+/** Rounds that are written during each stage, where it takes so long: more would only keep the machine busy. */
+const ROUNDS_AT_MOST = 8;
 
 export interface Writing {
-  /** One round of changes. They go on, round after round (from 1), from the start of the copy until verify. */
+  /** One round of changes. They go on, round after round (from 1), from the start of the copy until verify, some in each stage. */
   readonly write: (client: pg.Client, round: number) => Promise<void>;
   /** Changes made when the rounds have ended, streamed before verify compares. */
   readonly last?: (client: pg.Client) => Promise<void>;
@@ -77,6 +79,7 @@ export async function move({ scene, source, shards, pipeline, client }: Stand, {
   try {
     const run = await runToEnd(pipeline, {
       async beforeStage(stage) {
+        writer.allow(ROUNDS_AT_MOST);
         if (stage.type === "copy") {
           await blocker.query("BEGIN; LOCK TABLE reshard.table_progress IN SHARE MODE");
           writer.start();
