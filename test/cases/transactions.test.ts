@@ -85,6 +85,7 @@ describe.each(servers)("case 9: transactions, on PostgreSQL $version", ({ versio
     await before.query("BEGIN; INSERT INTO items VALUES (5002, 7, 'prepared', 'before'); DELETE FROM logs; PREPARE TRANSACTION 'lost before'");
     const open: string[] = [];
     const run = await move(two, {
+      endless: true,
       async write(client, round) {
         // The slot can be made only once those are over that were open before; a note tells.
         if (round === 2) await client.query("COMMIT PREPARED 'kept before'");

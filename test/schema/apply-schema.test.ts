@@ -226,17 +226,4 @@ describe("what goes wrong", async () => {
     const one = await shard("CREATE COLLATION c (provider = libc, locale = 'C'); CREATE TYPE t AS ENUM ()");
     await expect(applySchema(plan, "pre", [one], { session })).rejects.toMatchObject({ code: "SCHEMA_STATEMENT_FAILED", message: expect.stringContaining('type "t" already exists') as string });
   });
-
-  it("makes 1,000 tables with 5,000 indexes", async () => {
-    const tables = Array.from({ length: 1000 }, (_, table) => [
-      `CREATE TABLE public.t${table} (id bigint NOT NULL, a text, b text, c integer, d integer)`,
-      `ALTER TABLE ONLY public.t${table} ADD CONSTRAINT t${table}_pkey PRIMARY KEY (id)`,
-      ...["a", "b", "c", "d"].map((column) => `CREATE INDEX t${table}_${column} ON public.t${table} USING btree (${column})`),
-    ]).flat();
-    const plan = await planSchema(tables.map((sql) => `${sql};\n`).join(""));
-    const one = await shard();
-    for (const phase of PHASES) await applySchema(plan, phase, [one], { session });
-    const client = await cluster.connect(one.database);
-    expect((await client.query("SELECT count(*)::int AS number FROM pg_indexes WHERE schemaname = 'public'")).rows).toEqual([{ number: 5000 }]);
-  });
 });

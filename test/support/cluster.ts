@@ -1,6 +1,10 @@
+import { tmpdir } from "node:os";
 import { afterAll, inject } from "vitest";
 import { type Cluster, type ClusterOptions, startCluster } from "../../src/embedded/cluster.js";
 import { servers } from "./servers.js";
+
+/** For servers of gigabytes: their files are not kept in memory, where others' may be. */
+export const ON_DISK: ClusterOptions = { folder: tmpdir() };
 
 /** Nothing that runs by itself: tests are over before it would be of use. */
 const SETTINGS = { autovacuum: "off", jit: "off", max_logical_replication_workers: 0, wal_init_zero: "off", wal_recycle: "off" };
@@ -18,9 +22,9 @@ export async function startTestCluster(options: ClusterOptions = {}): Promise<Cl
   const isOldest = servers.some((server) => server.options.binaries !== undefined && server.options.binaries.directory === options.binaries?.directory);
   const template = isNewest ? inject("clusterTemplate") : isOldest ? inject("oldestClusterTemplate") : undefined;
   const cluster = await startCluster({
+    folder: inject("clusterFolder"),
     ...options,
     ...(template === undefined ? {} : { template }),
-    folder: inject("clusterFolder"),
     settings: { ...SETTINGS, ...(isNewest ? NEWEST_SETTINGS : {}), ...options.settings },
   });
   afterAll(async () => {

@@ -37,7 +37,7 @@ function trustLogins(file: string): void {
 }
 
 const MEMORY_FOLDER = "/dev/shm";
-const MEMORY_WANTED = 8 * 2 ** 30;
+const MEMORY_WANTED = 6 * 2 ** 30;
 
 /** In memory where there is plenty: tests make hundreds of databases, of a thousand files each. */
 function clusterFolder(): string {
