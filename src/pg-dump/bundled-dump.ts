@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
+import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { MessageChannel, Worker, type WorkerOptions } from "node:worker_threads";
 import type pg from "pg";
@@ -79,13 +80,25 @@ async function sessionParameters(client: pg.Client): Promise<DumpWorkerData["par
   return rows.map((row) => [row.name, row.setting] as const);
 }
 
-/** The worker as built; or, run from the sources, its TypeScript through tsx, which the tests and benchmarks have. */
+/**
+ * The worker as built; or, run from the sources, what was built of them since they changed, or else its TypeScript
+ * through tsx, which the tests and benchmarks have.
+ */
 function startWorker(options: WorkerOptions): Worker {
   const built = new URL("./bundled-dump-worker.js", import.meta.url);
   if (existsSync(fileURLToPath(built))) return new Worker(built, options);
+  const beside = new URL("../../dist/pg-dump/bundled-dump-worker.js", import.meta.url);
+  if (isNewerThanSources(fileURLToPath(beside))) return new Worker(beside, options);
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api").replace(/cjs$/, "mjs")).href;
   const source = new URL("./bundled-dump-worker.ts", import.meta.url).href;
   // Node 20 does not apply --import to the file of a worker itself.
   const program = `import(${JSON.stringify(tsx)}).then(({ register }) => { register(); return import(${JSON.stringify(source)}); })`;
   return new Worker(program, { ...options, eval: true });
+}
+
+/** Whether the file exists, and nothing in this folder was changed after it. */
+function isNewerThanSources(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const { mtimeMs } = statSync(file);
+  return readdirSync(import.meta.dirname).every((name) => statSync(path.join(import.meta.dirname, name)).mtimeMs <= mtimeMs);
 }

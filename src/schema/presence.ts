@@ -101,11 +101,13 @@ export function presenceQuery(presence: Presence): PresenceQuery | undefined {
       return found(`${RELATION} WHERE c.relispopulated`, presence.name.schema, presence.name.name);
     case "analyzed":
       // Servers count changes somewhat late, and forget the counts in a crash: then a table is analyzed once more than it
-      // had to be. A materialized view has only the rows of the refresh that came before.
+      // had to be. A materialized view has only the rows of the refresh that came before. Not from pg_stat_all_tables,
+      // which looks at all tables, for each table.
       return found(
         `${RELATION} WHERE NOT EXISTS (
-           SELECT FROM (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) t JOIN pg_stat_all_tables s ON s.relid = t.oid
-            WHERE s.last_analyze IS NULL AND s.last_autoanalyze IS NULL OR c.relkind <> 'm' AND s.n_mod_since_analyze > 0)`,
+           SELECT FROM (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)) t JOIN pg_class s ON s.oid = t.oid AND s.relkind IN ('r', 'm', 'p')
+            WHERE pg_stat_get_last_analyze_time(s.oid) IS NULL AND pg_stat_get_last_autoanalyze_time(s.oid) IS NULL
+               OR c.relkind <> 'm' AND pg_stat_get_mod_since_analyze(s.oid) > 0)`,
         presence.name.schema,
         presence.name.name,
       );

@@ -1,15 +1,15 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
+import { describeOnServers } from "../support/describe-on-servers.js";
 import { move, stand } from "../support/move.js";
 import type { PlacedTable } from "../support/oracle.js";
 import { hashed, runToEnd } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
 
 const byHash = (name: string, column = "owner", type: "bigint" | "uuid" | "text" = "bigint"): PlacedTable => ({ schema: "public", name, placement: { kind: "hash", column, type } });
 const everywhere = (name: string): PlacedTable => ({ schema: "public", name, placement: { kind: "everywhere" } });
 
-describe.each(servers)("case 5: all-key tables and TRUNCATE, on PostgreSQL $version", ({ version, options }) => {
+describeOnServers("case 5: all-key tables and TRUNCATE", ({ version, options }) => {
   let cluster: Cluster;
 
   beforeAll(async () => {

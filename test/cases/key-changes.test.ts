@@ -1,10 +1,10 @@
-import { beforeAll, describe, it } from "vitest";
+import { beforeAll, it } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
+import { describeOnServers } from "../support/describe-on-servers.js";
 import { large, move, stand } from "../support/move.js";
 import type { PlacedTable } from "../support/oracle.js";
 import { hashed } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
 
 /**
  * Each way in which identity, primary key and sharding key (`owner`) lie to each other. `number` and `code` are unique;
@@ -37,7 +37,7 @@ const FIRST = names.map((name) => `INSERT INTO ${name} SELECT ${large("i")}, i, 
 
 const tables = names.map((name): PlacedTable => ({ schema: "public", name, placement: { kind: "hash", column: "owner", type: "bigint" } }));
 
-describe.each(servers)("case 2: key changes, on PostgreSQL $version", ({ version, options }) => {
+describeOnServers("case 2: key changes", ({ version, options }) => {
   let cluster: Cluster;
 
   beforeAll(async () => {

@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Pipeline } from "../../src/config/types.js";
-import { startTestCluster } from "../support/cluster.js";
+import { ON_DISK, startTestCluster } from "../support/cluster.js";
 import { large, stand } from "../support/move.js";
 import { differences } from "../support/oracle.js";
 import { hashed } from "../support/pipeline.js";
@@ -23,7 +23,7 @@ async function measured(pipeline: Pipeline): Promise<Measured> {
 }
 
 it("case 9: transactions of 2 million rows and of 100 MB, in bounded memory", async () => {
-  const cluster = await startTestCluster();
+  const cluster = await startTestCluster(ON_DISK);
   const wide = { schema: "public", name: "wide", placement: { kind: "hash", column: "owner", type: "bigint" } } as const;
   const scene = await stand({
     cluster,

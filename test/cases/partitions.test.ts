@@ -1,10 +1,10 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
+import { describeOnServers } from "../support/describe-on-servers.js";
 import { large, move, stand } from "../support/move.js";
 import { differences, type PlacedTable } from "../support/oracle.js";
 import { eventsOf, hashed, runToEnd } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
 
 const byOwner = (...names: readonly string[]): PlacedTable[] => names.map((name) => ({ schema: "public", name, placement: { kind: "hash", column: "owner", type: "bigint" } }));
 const everywhere = (...names: readonly string[]): PlacedTable[] => names.map((name) => ({ schema: "public", name, placement: { kind: "everywhere" } }));
@@ -90,7 +90,7 @@ function changes(round: number): string[] {
   ];
 }
 
-describe.each(servers)("case 7: partitions and inheritance, on PostgreSQL $version", ({ version, options }) => {
+describeOnServers("case 7: partitions and inheritance", ({ version, options }) => {
   let cluster: Cluster;
 
   beforeAll(async () => {

@@ -1,10 +1,10 @@
-import { beforeAll, describe, it } from "vitest";
+import { beforeAll, it } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
+import { describeOnServers } from "../support/describe-on-servers.js";
 import { large, move, stand } from "../support/move.js";
 import type { PlacedTable } from "../support/oracle.js";
 import { hashed } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
 
 /** The large columns stand before, between and behind the others. */
 const COLUMNS = "a text, id bigint, b text, c text, owner bigint NOT NULL, short text, d text, name varchar";
@@ -35,7 +35,7 @@ function insert(name: string, id: number): string {
   return `INSERT INTO ${name} VALUES (${values}${name.endsWith("large_key") ? `, ${url(String(id))}` : ""})`;
 }
 
-describe.each(servers)("case 3: unchanged TOAST, on PostgreSQL $version", ({ version, options }) => {
+describeOnServers("case 3: unchanged TOAST", ({ version, options }) => {
   let cluster: Cluster;
 
   beforeAll(async () => {

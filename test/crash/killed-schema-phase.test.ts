@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type pg from "pg";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { Pipeline, SchemaPhase } from "../../src/config/types.js";
 import { seededRandom } from "../../src/demo/random.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
@@ -13,8 +13,8 @@ import { readReplicaIdentities } from "../../src/postgres/replica-identities.js"
 import { readSequences } from "../../src/postgres/sequences.js";
 import { type CommandRun, startCommand } from "../support/cli.js";
 import { startTestCluster } from "../support/cluster.js";
+import { describeOnServers } from "../support/describe-on-servers.js";
 import { addressOf, eventsOf, hashed, makePipeline } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
 
 /*
  * Every phase of the schema is killed (SIGKILL) at statements that are drawn at random and while it waits for a lock, is
@@ -93,7 +93,7 @@ const PATIENCE = 60_000;
 /** What runs again harmlessly, since nothing tells by itself that all of it is there. */
 const PREPARATION = new Set(["schema", "table", "function", "grant"]);
 
-describe.each(servers)("the schema, on $version", ({ version, options }) => {
+describeOnServers("the schema", ({ version, options }) => {
   let cluster: Cluster;
   let directory: string;
   /** What is left open on the shards would hold up the source's slots, were it on one server with them. */

@@ -79,7 +79,7 @@ class Writer {
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
-      while (!this.#stop) {
+      for (let open = true; open && !this.#stop; ) {
         const number = this.#next++;
         let committing = false;
         try {
@@ -90,7 +90,7 @@ class Writer {
           this.acknowledged.add(number);
         } catch {
           if (committing) this.inDoubt.add(number);
-          break;
+          open = false;
         }
       }
       await client.end().catch(() => undefined);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type pg from "pg";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import type { Pipeline, ServerAddress, ShardingRules } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { runSchemaSync, schemaSyncSql, type SchemaSyncResult } from "../../src/pipelines/run-schema-sync.js";
@@ -13,8 +13,8 @@ import { keyRouter } from "../../src/sharding/key-router.js";
 import { appliedMove } from "../schema/sequence-model.js";
 import { databaseLike } from "../support/database-like.js";
 import { startTestCluster } from "../support/cluster.js";
+import { describeOnServers } from "../support/describe-on-servers.js";
 import { addressOf, hashed, makePipeline, type PipelineParts } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
 
 const SCHEMA = `
   CREATE SCHEMA "We'ird \\ one";
@@ -62,7 +62,7 @@ interface Setting {
   readonly shards: readonly pg.Client[];
 }
 
-describe.each(servers)("the cutover phase, on $version", ({ options }) => {
+describeOnServers("the cutover phase", ({ options }) => {
   let cluster: Cluster;
   /** A source with SCHEMA, and a shard with what schema-sync makes of it. */
   let made: { readonly source: string; readonly shard: string };

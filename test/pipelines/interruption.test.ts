@@ -51,7 +51,7 @@ async function newScene(name: string): Promise<Scene> {
   const source = { cluster, database: `shop_${name}` };
   await (await newShop(cluster, source.database, 2500)).end();
   const shards = await newShards(cluster, `shard_${name}`, 2);
-  const writers = await startWriters(() => cluster.connect(source.database), 2, { seed: 9 });
+  const writers = await startWriters(() => cluster.connect(source.database), 2, { seed: 9, transactionsPerSecond: 100 });
   onTestFinished(async () => {
     await writers.stop();
   });
@@ -134,7 +134,7 @@ describe("a run that is stopped", () => {
     const shards = await newShards(cluster, "shard_ends_well", 2);
     const pipeline = shopPipeline(source, shards);
     await runToEnd(pipeline);
-    const writers = await startWriters(() => cluster.connect(source.database), 4, { seed: 4 });
+    const writers = await startWriters(() => cluster.connect(source.database), 4, { seed: 4, transactionsPerSecond: 200 });
     onTestFinished(async () => {
       await writers.stop();
     });

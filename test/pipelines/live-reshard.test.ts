@@ -27,16 +27,16 @@ async function structure({ cluster: server, database }: Place): Promise<unknown>
 }
 
 describe.each([
-  { shards: 3, rows: 20_000 },
-  { shards: 1, rows: 3_000 },
-  { shards: 5, rows: 3_000 },
-])("a shop of $rows rows that is written to, on $shards shards", ({ shards: count, rows }) => {
+  { shards: 3, rows: 20_000, transactionsPerSecond: 400 },
+  { shards: 1, rows: 3_000, transactionsPerSecond: 100 },
+  { shards: 5, rows: 3_000, transactionsPerSecond: 100 },
+])("a shop of $rows rows that is written to, on $shards shards", ({ shards: count, rows, transactionsPerSecond }) => {
   it("verifies while writers write, and holds every row once and in its place after they stopped", async () => {
     const source = { cluster, database: `shop_to_${count}` };
     await (await newShop(cluster, source.database, rows)).end();
     const shards = await newShards(cluster, `shop_of_${count}`, count);
     const pipeline = shopPipeline(source, shards);
-    const writers = await startWriters(() => cluster.connect(source.database), 4, { seed: count });
+    const writers = await startWriters(() => cluster.connect(source.database), 4, { seed: count, transactionsPerSecond });
     onTestFinished(async () => {
       await writers.stop();
     });

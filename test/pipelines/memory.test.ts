@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Pipeline } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
-import { startTestCluster } from "../support/cluster.js";
+import { ON_DISK, startTestCluster } from "../support/cluster.js";
 import { addressOf, hashed, makePipeline } from "../support/pipeline.js";
 import type { Measured } from "../support/run-measured.js";
 import { newShards } from "../support/shop.js";
@@ -18,7 +18,7 @@ let destination: Cluster;
 
 beforeAll(async () => {
   // Nobody replicates from these shards: their server need not write what it copies twice.
-  [origin, destination] = await Promise.all([startTestCluster(), startTestCluster({ settings: { wal_level: "minimal", max_wal_senders: 0 } })]);
+  [origin, destination] = await Promise.all([startTestCluster(ON_DISK), startTestCluster({ ...ON_DISK, settings: { wal_level: "minimal", max_wal_senders: 0 } })]);
 });
 
 async function measured(pipeline: Pipeline): Promise<Measured> {

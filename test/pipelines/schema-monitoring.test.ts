@@ -7,7 +7,7 @@ import { runSchemaSync, schemaSyncSql } from "../../src/pipelines/run-schema-syn
 import { SchemaProgress, type SchemaRow } from "../../src/pipelines/schema-progress.js";
 import { startTestCluster } from "../support/cluster.js";
 import { addressOf, hashed, makePipeline, type PipelineParts } from "../support/pipeline.js";
-import { servers } from "../support/servers.js";
+import { isTestedOn, servers } from "../support/servers.js";
 
 /** Index builds that call `gate` stop half-way through the table while the test holds this lock. */
 const GATE = 42;
@@ -99,7 +99,7 @@ for (const { version, options } of servers) {
       expect(rows().some((row) => "share" in row)).toBe(false);
     });
 
-    it("builds one after the other where it is told so", async () => {
+    it.runIf(isTestedOn(version))("builds one after the other where it is told so", async () => {
       const { pipeline, shard } = await filled({ general: { reshardingParallelIndexBuilds: 1, reshardingMaintenanceWorkMem: MEMORY } });
       await shard.query("SELECT pg_advisory_lock($1)", [GATE]);
       const { rows, finished } = watchedPost(pipeline);
@@ -110,7 +110,7 @@ for (const { version, options } of servers) {
       await finished;
     });
 
-    it("names the statement that failed, and leaves those after it waiting", async () => {
+    it.runIf(isTestedOn(version))("names the statement that failed, and leaves those after it waiting", async () => {
       const { pipeline } = await filled({ general: { reshardingParallelIndexBuilds: 1 } });
       const { rows, finished } = watchedPost(pipeline);
       await expect(finished).rejects.toMatchObject({ code: "SCHEMA_STATEMENT_FAILED" });
@@ -133,7 +133,7 @@ for (const { version, options } of servers) {
       expect(await analyzed()).toEqual({ ...once, parts: 2, parts_low: 2, parts_high: 2 });
     });
 
-    it("prints in a dry run what is not carried, the memory, and what is analyzed", async () => {
+    it.runIf(isTestedOn(version))("prints in a dry run what is not carried, the memory, and what is analyzed", async () => {
       const { pipeline } = await open({ general: { reshardingMaintenanceWorkMem: MEMORY } });
       const notes: string[] = [];
       const report = (event: PipelineEvent): void => { if (event.type === "note") notes.push(event.message); };
@@ -146,7 +146,7 @@ for (const { version, options } of servers) {
       expect(await schemaSyncSql({ pipeline: { ...pipeline, general: { ...pipeline.general, reshardingMaintenanceWorkMem: undefined } }, phase: "pre", report })).not.toContain("maintenance_work_mem =");
     });
 
-    it("tells of the keys that a copy builds", async () => {
+    it.runIf(isTestedOn(version))("tells of the keys that a copy builds", async () => {
       const { pipeline } = await open({ stages: [{ type: "schema_sync", phase: "pre" }, { type: "copy" }], sharding: { tables: [hashed("id", "bigint")] } }, 2);
       const progress = new SchemaProgress();
       await runPipeline({ pipeline, report: (event) => { progress.apply(event, Date.now()); }, signal: new AbortController().signal });

@@ -110,7 +110,7 @@ describe("the source", () => {
 
   it("hears nothing but reading statements, in sessions that may do no more", async () => {
     // With writers, so that the stream has everything to do.
-    const writers = await startWriters(() => source.cluster.connect(source.database), 2, { seed: 3 });
+    const writers = await startWriters(() => source.cluster.connect(source.database), 2, { seed: 3, transactionsPerSecond: 100 });
     onTestFinished(async () => {
       await writers.stop();
     });

@@ -85,7 +85,7 @@ describe('resharding_copy_format = "text"', () => {
     await (await newShop(cluster, source.database, 5_000)).end();
     const shards = await newShards(cluster, "shop_shard", 3);
     const pipeline = shopPipeline(source, shards, { general: { reshardingCopyFormat: "text" } });
-    const writers = await startWriters(() => cluster.connect(source.database), 3, { seed: 7 });
+    const writers = await startWriters(() => cluster.connect(source.database), 3, { seed: 7, transactionsPerSecond: 100 });
     onTestFinished(async () => {
       await writers.stop();
     });

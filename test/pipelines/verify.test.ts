@@ -121,7 +121,7 @@ describe("verify", () => {
   });
 
   it("compares a moment, however much is written meanwhile", async () => {
-    const writers = await startWriters(() => cluster.connect("shop"), 4, { seed: 5, transactionsPerSecond: 600 });
+    const writers = await startWriters(() => cluster.connect("shop"), 4, { seed: 5, transactionsPerSecond: 300 });
     onTestFinished(async () => {
       await writers.stop();
     });

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import type pg from "pg";
 import { describe, expect, it } from "vitest";
 import type { ServerAddress } from "../../src/config/types.js";
-import { systemBinaries } from "../../src/embedded/binaries.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { dumpSchema } from "../../src/pg-dump/dump-schema.js";
 import { connect } from "../../src/postgres/connection.js";
@@ -14,6 +13,7 @@ import { statementsOf } from "../../src/schema/schema-plan.js";
 import { reportNotes, type StatementEvent } from "../../src/schema/schema-report.js";
 import { splitStatements } from "../../src/schema/split-statements.js";
 import { startTestCluster } from "../support/cluster.js";
+import { isTestedOn, servers } from "../support/servers.js";
 import { fixtureRoles, fixtureSchema } from "./fixture-schema.js";
 
 const PHASES = ["pre", "key", "post"] as const;
@@ -45,10 +45,9 @@ async function open(cluster: Cluster): Promise<{ source: ServerAddress; shard: (
   };
 }
 
-const old = systemBinaries(15);
-for (const { version, binaries } of [{ version: "the embedded server", binaries: undefined }, ...(old === undefined ? [] : [{ version: "a server 15", binaries: old }])]) {
-  describe(`every kind of object, on ${version}`, async () => {
-    const { source, shard, at } = await open(await startTestCluster(binaries === undefined ? {} : { binaries }));
+for (const { version, options } of servers) {
+  describe(`every kind of object, on PostgreSQL ${version}`, async () => {
+    const { source, shard, at } = await open(await startTestCluster(options));
     const dumped = (await dumpSchema({ server: source })).sql;
     const plan = await planSchema(dumped);
     const dump = async (server: ServerAddress): Promise<string[]> => statements((await dumpSchema({ server })).sql);
@@ -90,7 +89,7 @@ for (const { version, binaries } of [{ version: "the embedded server", binaries:
       expect(await dump(one)).toEqual(statements(dumped));
     });
 
-    it("is completed by a run after one that died anywhere", async () => {
+    it.runIf(isTestedOn(version))("is completed by a run after one that died anywhere", async () => {
       const total = PHASES.reduce((sum, phase) => sum + statementsOf(plan, phase).length, 0);
       await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 1, max: total - 1 }), { minLength: 1, maxLength: 3 }), fc.boolean(), async (deaths, cut) => {
         const one = await shard();
@@ -122,7 +121,7 @@ for (const { version, binaries } of [{ version: "the embedded server", binaries:
       await expect(run()).rejects.toThrow(cut ? /terminated|closed|not queryable|destroyed/i : "died");
     }
 
-    it("builds the keys table by table, also where sessions do it at once", async () => {
+    it.runIf(isTestedOn(version))("builds the keys table by table, also where sessions do it at once", async () => {
       const one = await shard();
       await applySchema(plan, "pre", [one], { session });
       const clients = [await session(one), await session(one)] as const;
@@ -226,18 +225,5 @@ describe("what goes wrong", async () => {
     const plan = await planSchema("CREATE COLLATION public.c (provider = libc, locale = 'C'); CREATE TABLE public.t (id integer);");
     const one = await shard("CREATE COLLATION c (provider = libc, locale = 'C'); CREATE TYPE t AS ENUM ()");
     await expect(applySchema(plan, "pre", [one], { session })).rejects.toMatchObject({ code: "SCHEMA_STATEMENT_FAILED", message: expect.stringContaining('type "t" already exists') as string });
-  });
-
-  it("makes 1,000 tables with 5,000 indexes", async () => {
-    const tables = Array.from({ length: 1000 }, (_, table) => [
-      `CREATE TABLE public.t${table} (id bigint NOT NULL, a text, b text, c integer, d integer)`,
-      `ALTER TABLE ONLY public.t${table} ADD CONSTRAINT t${table}_pkey PRIMARY KEY (id)`,
-      ...["a", "b", "c", "d"].map((column) => `CREATE INDEX t${table}_${column} ON public.t${table} USING btree (${column})`),
-    ]).flat();
-    const plan = await planSchema(tables.map((sql) => `${sql};\n`).join(""));
-    const one = await shard();
-    for (const phase of PHASES) await applySchema(plan, phase, [one], { session });
-    const client = await cluster.connect(one.database);
-    expect((await client.query("SELECT count(*)::int AS number FROM pg_indexes WHERE schemaname = 'public'")).rows).toEqual([{ number: 5000 }]);
   });
 });

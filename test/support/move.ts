@@ -58,10 +58,14 @@ export async function stand(scene: Scene): Promise<Stand> {
 
 /** Rounds that are written while the copy is held back, and while the changes are streamed. */
 const ROUNDS_AT_LEAST = 2;
+/** Rounds that are written during each stage, where it takes so long: more would only keep the machine busy. */
+const ROUNDS_AT_MOST = 8;
 
 export interface Writing {
-  /** One round of changes. They go on, round after round (from 1), from the start of the copy until verify. */
+  /** One round of changes. They go on, round after round (from 1), from the start of the copy until verify, some in each stage. */
   readonly write: (client: pg.Client, round: number) => Promise<void>;
+  /** As many rounds as the machine can write: where a stage waits for what a later round does. */
+  readonly endless?: boolean;
   /** Changes made when the rounds have ended, streamed before verify compares. */
   readonly last?: (client: pg.Client) => Promise<void>;
 }
@@ -70,13 +74,14 @@ export interface Writing {
  * Runs the whole pipeline while a writer works, then compares every row. The first tables' snapshots are taken before
  * the first rounds, and none of them commits on the first shard before these have ended.
  */
-export async function move({ scene, source, shards, pipeline, client }: Stand, { write, last }: Writing): Promise<Run> {
+export async function move({ scene, source, shards, pipeline, client }: Stand, { write, endless = false, last }: Writing): Promise<Run> {
   const writer = new RoundWriter(await scene.cluster.connect(scene.name), write);
   const blocker = await shards[0]!.cluster.connect(shards[0]!.database);
   let streamed = 0;
   try {
     const run = await runToEnd(pipeline, {
       async beforeStage(stage) {
+        writer.allow(endless ? Infinity : ROUNDS_AT_MOST);
         if (stage.type === "copy") {
           await blocker.query("BEGIN; LOCK TABLE reshard.table_progress IN SHARE MODE");
           writer.start();

@@ -1,10 +1,12 @@
 import type pg from "pg";
 
-/** Writes round after round, in a session of its own, until it is stopped. */
+/** Writes round after round, in a session of its own, as many as it is allowed, until it is stopped. */
 export class RoundWriter {
   readonly #client: pg.Client;
   readonly #write: (client: pg.Client, round: number) => Promise<void>;
   #rounds = 0;
+  #allowed = 0;
+  #goOn: (() => void) | undefined;
   #stopped = false;
   #failure: { readonly error: unknown } | undefined;
   #done: Promise<void> | undefined;
@@ -24,6 +26,12 @@ export class RoundWriter {
     this.#done = this.#run();
   }
 
+  /** Lets it write so many rounds from now; those that were allowed before and not yet written count among them. */
+  allow(rounds: number): void {
+    this.#allowed = this.#rounds + rounds;
+    this.#goOn?.();
+  }
+
   /** Waits until so many rounds are written; throws what made one fail. */
   async until(rounds: number): Promise<void> {
     while (this.#failure === undefined && this.#rounds < rounds) await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -33,13 +41,16 @@ export class RoundWriter {
   /** Ends with the round under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#goOn?.();
     await this.#done;
     await this.#client.end();
   }
 
   async #run(): Promise<void> {
     try {
-      while (!this.#stopped) {
+      for (;;) {
+        while (!this.#stopped && this.#rounds >= this.#allowed) await new Promise<void>((resolve) => (this.#goOn = resolve));
+        if (this.#stopped) break;
         await this.#write(this.#client, this.#rounds + 1);
         this.#rounds++;
         this.#wake();
