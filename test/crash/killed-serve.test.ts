@@ -79,7 +79,7 @@ class Writer {
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
-      for (let open = true; open && !this.#stop; ) {
+      for (let open = true; open && !this.#stopping(); ) {
         const number = this.#next++;
         let committing = false;
         try {
@@ -95,6 +95,10 @@ class Writer {
       }
       await client.end().catch(() => undefined);
     }
+  }
+
+  #stopping(): boolean {
+    return this.#stop;
   }
 
   async more(transactions: number): Promise<void> {

@@ -48,8 +48,8 @@ export async function expectParse(session: ShardSession, prepared: Portal["prepa
 
 /** To be called one after the other for the answers, after `sync`. */
 export interface BindAnswers {
-  parsed(): Promise<void>;
-  bound(): Promise<void>;
+  readonly parsed: () => Promise<void>;
+  readonly bound: () => Promise<void>;
 }
 
 /** Queues all that makes the portal on the shard. */

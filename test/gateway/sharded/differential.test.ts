@@ -100,7 +100,7 @@ async function compare({ text, values, ordered, loose }: GeneratedStatement): Pr
 test("answers are those of one database with all the rows, or a statement is refused", async () => {
   expect(await contents(sharded)).toEqual(await contents(whole));
   await fc.assert(fc.asyncProperty(statements, compare), { numRuns: RUNS, endOnFailure: true });
-  if (process.env["DIFFERENTIAL_RUNS"] !== undefined) console.error(counts);
+  if (process.env["DIFFERENTIAL_RUNS"] !== undefined) process.stderr.write(`${JSON.stringify(counts)}\n`);
   expect(world.errors).toEqual([]);
   expect(counts.answered / RUNS).toBeGreaterThan(0.3);
   expect(counts.changes / RUNS).toBeGreaterThan(0.08);
