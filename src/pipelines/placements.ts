@@ -3,6 +3,7 @@ import type { PublishedTable } from "../postgres/catalog.js";
 import { type TableName, tableId } from "../postgres/identifiers.js";
 import type { Placement } from "../schema/constraints-within-shards.js";
 import { routeOfTable, ruleOfTable } from "../sharding/route-of-table.js";
+import { ruleId } from "../sharding/rule-id.js";
 import { routedTable } from "./preflight.js";
 
 /** Where the pipeline puts the rows of the published tables; a partitioned table's are where its partitions' are. */
@@ -14,14 +15,9 @@ export function placements({ to }: Pick<Pipeline, "to">, tables: readonly Publis
     const placement: Placement =
       to.shards.length === 1 || route.kind === "omnisharded" ? { kind: "everywhere" }
       : route.kind === "fixed" ? { kind: "shard", shard: route.shard }
-      : { kind: "key", column: route.column, rule: ruleText(ruleOfTable(routed, to.sharding.tables)) };
+      : { kind: "key", column: route.column, rule: ruleId(ruleOfTable(routed, to.sharding.tables)!) };
     placed.set(tableId(table), placement);
     placed.set(tableId(table.root), placement);
   }
   return (table) => placed.get(tableId(table));
-}
-
-/** Equal for rules that send equal values to the same shard. */
-function ruleText(rule: ReturnType<typeof ruleOfTable>): string {
-  return JSON.stringify([rule?.dataType, rule?.hasher, rule?.mapping]);
 }

@@ -5,11 +5,12 @@
  * explicit bounds): those are not told apart here.
  */
 export function elementsOfText(text: string): (string | null)[] | undefined {
-  const body = /^\s*\{([^]*)\}\s*$/.exec(text)?.[1];
+  // Blanks are array_isspace's: those of ASCII.
+  const body = /^[ \t\n\v\f\r]*\{([^]*)\}[ \t\n\v\f\r]*$/.exec(text)?.[1];
   if (body === undefined) return undefined;
   const elements: (string | null)[] = [];
-  if (body.trim() === "") return elements;
-  const element = /\s*(?:"((?:[^"\\]|\\[^])*)"|((?:[^\s",{}\\]|\\[^])(?:[^",{}\\]|\\[^])*?))\s*(,|$)/y;
+  if (/^[ \t\n\v\f\r]*$/.test(body)) return elements;
+  const element = /[ \t\n\v\f\r]*(?:"((?:[^"\\]|\\[^])*)"|((?:[^ \t\n\v\f\r",{}\\]|\\[^])(?:[^",{}\\]|\\[^])*?))[ \t\n\v\f\r]*(,|$)/y;
   for (;;) {
     const match = element.exec(body);
     if (match === null) return undefined;

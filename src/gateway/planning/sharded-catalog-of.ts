@@ -3,6 +3,7 @@ import { ReshardError } from "../../errors.js";
 import { displayName } from "../../postgres/identifiers.js";
 import { keyRouter } from "../../sharding/key-router.js";
 import { routeOfTable, type RoutedTable, ruleOfTable } from "../../sharding/route-of-table.js";
+import { ruleId } from "../../sharding/rule-id.js";
 import type { CarryRow, ColumnRow, FunctionRow, RelationRow, TriggerRow, UniqueKeyRow } from "./catalog-queries.js";
 import { classifyDefault } from "./classify-default.js";
 import type { CatalogColumn, FunctionFacts, KeyRoute, Placement, Relation, ShardedCatalog } from "./sharded-catalog.js";
@@ -147,7 +148,7 @@ function placementOf(table: RoutedTable, rules: ShardingRules, shards: number, p
 
 /** Rules that send equal values to the same shard share their router, so that they can be known by it. */
 function keyRoute(rule: ShardedTable, shards: number, placed: Map<string, KeyRoute>): KeyRoute {
-  const text = JSON.stringify([rule.dataType, rule.hasher, rule.mapping], (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+  const text = ruleId(rule);
   const drawable = rule.dataType === "bigint" && rule.hasher === "postgres" && rule.mapping.length === 0;
   const route = placed.get(text) ?? { kind: "key", column: rule.column, dataType: rule.dataType, shardOf: keyRouter(rule, shards), rule: text, drawable };
   placed.set(text, route);

@@ -14,7 +14,10 @@ export interface RoutedPlan {
   readonly where: Where;
   /** What becomes of several shards' answers. */
   readonly gather: Gather;
-  /** It changes rows or takes row or table locks: shards that it reaches take part in the commit. */
+  /**
+   * It changes rows or takes row or table locks: shards that it reaches take part in the commit. No server sees a deadlock
+   * over several shards: one after another in the order of their numbers, two such statements do not wait crosswise.
+   */
   readonly writes: boolean;
   /** It changes the schema: the catalog is to be read anew, and it goes to all shards. */
   readonly definesSchema: boolean;

@@ -12,7 +12,7 @@ import { type Answer, ask, execute, type Row } from "./naive-executor.js";
 import { type GeneratedStatement, statements } from "./statement-generator.js";
 
 const SHARDS = 3;
-const RUNS = Number(process.env["DIFFERENTIAL_RUNS"] ?? 700);
+const RUNS = Number(process.env["DIFFERENTIAL_RUNS"] ?? 500);
 
 let whole: pg.Client;
 let shards: pg.Client[];
@@ -141,6 +141,6 @@ test("a plan's outcome is that of one database with all the rows, or it is refus
   // Most are answered, and of those enough by several shards and with changes.
   expect(answered / RUNS).toBeGreaterThan(0.33);
   expect(several / RUNS).toBeGreaterThan(0.1);
-  expect(changes / RUNS).toBeGreaterThan(0.08);
+  expect(changes / RUNS).toBeGreaterThan(0.12);
   expect(failed / RUNS).toBeLessThan(0.12);
 });

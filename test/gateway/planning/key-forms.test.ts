@@ -107,6 +107,8 @@ async function checkArrays(dataType: KeyType, texts: readonly string[]): Promise
 test("arrays of other shapes are not guessed at", () => {
   for (const text of ["{{1},{2}}", "[0:1]={1,2}", "{1,}", "{,1}", "1,2", "{a b\"c}"]) expect(elementsOfText(text), text).toBeUndefined();
   expect(elementsOfText("{}")).toEqual([]);
+  // Only blanks of ASCII are blanks to the server.
+  expect(elementsOfText("{\u00a0,a\u2003}")).toEqual(["\u00a0", "a\u2003"]);
   expect(elementsOfText('{ a , "b\\"c" , null, "NULL" , x y }')).toEqual(["a", 'b"c', null, "NULL", "x y"]);
   expect(elementsOfBinary(Buffer.alloc(5))).toBeUndefined();
 });
