@@ -94,7 +94,7 @@ describe("Progress of the other stages", () => {
       [0, { type: "demo-writers", writers: 4, transactions: 1234 }],
     ]);
     expect(lines).toEqual(["✓ servers     a source and 2 shards, 1.4 s", "✓ shop        15 tables, 1,000,090 rows, 4.8 s"]);
-    expect(progress.block(COLUMNS, 0)).toEqual(["schema pre    reading the source's schema", "writers       4 at work on the source   1,234 transactions"]);
+    expect(progress.block(COLUMNS, 0)).toEqual(["schema pre    reading the source's schema", "writers       4 at work   1,234 transactions"]);
   });
 });
 
