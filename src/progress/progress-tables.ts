@@ -48,7 +48,8 @@ export async function hasProgressTables(client: pg.Client): Promise<boolean> {
 export async function dropProgressTables(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ used: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid
-                     WHERE d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_attrdef'::regclass AND p.pronamespace = to_regnamespace('reshard')) AS used`,
+                     WHERE d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_attrdef'::regclass AND p.pronamespace = to_regnamespace('reshard'))
+            OR to_regclass('reshard.two_phase_decision') IS NOT NULL AS used`,
   );
   if (!rows[0]!.used) await client.query("DROP SCHEMA IF EXISTS reshard CASCADE");
   else await client.query("DROP TABLE IF EXISTS reshard.table_progress, reshard.stream_progress, reshard.known_columns, reshard.migration, reshard.cutover, reshard.task");

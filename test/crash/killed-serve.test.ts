@@ -197,4 +197,4 @@ test("killed at each step, there and back: nothing that was acknowledged is lost
     break;
   }
   await admin.end();
-}, 240_000);
+}, 600_000);

@@ -1,4 +1,4 @@
-import { rollBackShards, rollBackTransaction } from "./end-transaction.js";
+import { leaveTransaction, rollBackShards, rollBackTransaction } from "./end-transaction.js";
 import type { SessionCore } from "./session-core.js";
 
 /**
@@ -18,6 +18,8 @@ export async function abandonStatement(core: SessionCore): Promise<void> {
   }));
   const lost = results.find((result) => result.status === "rejected");
   if (lost !== undefined) throw lost.reason;
+  // What was queued for a shard may have been its BEGIN.
+  for (const session of shards.joined) if (session.status === "I") leaveTransaction(session);
   switch (transaction.mode) {
     case "none":
       return;

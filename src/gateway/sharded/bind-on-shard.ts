@@ -34,7 +34,7 @@ export function nameOnShards(prepared: Portal["prepared"], variant: BoundText["v
 export function queueParse(session: ShardSession, prepared: Portal["prepared"], bound: Pick<BoundText, "text" | "variant" | "parameterTypes">): boolean {
   const name = nameOnShards(prepared, bound.variant);
   if (name !== "" && session.prepared.has(name)) return false;
-  session.queue(parseMessage({ name, text: bound.text, parameterTypes: bound.parameterTypes }));
+  session.queue(parseMessage({ name, text: bound.text, parameterTypes: session.types.toShard(bound.parameterTypes) }));
   return true;
 }
 

@@ -38,8 +38,8 @@ export async function commitTransaction(core: SessionCore): Promise<void> {
 /** Rolls the client's transaction back on all shards. What is left of it is ROLLBACK. */
 export async function rollBackShards(core: SessionCore): Promise<void> {
   const joined = core.shards.joined;
-  const results = await Promise.allSettled(joined.map((session) => session.execute("ROLLBACK")));
-  for (const session of joined) leave(session);
+  const results = await Promise.allSettled(joined.filter(({ status }) => status !== "I").map((session) => session.execute("ROLLBACK")));
+  for (const session of joined) leaveTransaction(session);
   core.lockedTables.clear();
   core.schemaChanged();
   const lost = results.find((result) => result.status === "rejected");
@@ -179,7 +179,7 @@ function recoverSoon(core: SessionCore): void {
 
 function over(core: SessionCore): void {
   const { transaction, shards, statements, cursors } = core;
-  for (const session of shards.open) leave(session);
+  for (const session of shards.open) leaveTransaction(session);
   transaction.end();
   statements.clearPortals();
   core.lockedTables.clear();
@@ -187,7 +187,8 @@ function over(core: SessionCore): void {
   for (const [name, { hold }] of cursors) if (!hold) cursors.delete(name);
 }
 
-function leave(session: ShardSession): void {
+/** The session takes part in no transaction. */
+export function leaveTransaction(session: ShardSession): void {
   session.joined = false;
   session.written = false;
   session.unpreparable = false;

@@ -1,5 +1,5 @@
 import { closeComplete, parseComplete } from "../../wire/backend-messages.js";
-import { parseBind, parseExecute, parseNamed, parseParse } from "../../wire/frontend-messages.js";
+import { closeMessage, parseBind, parseExecute, parseNamed, parseParse } from "../../wire/frontend-messages.js";
 import { Frontend, type Message } from "../../wire/message.js";
 import { commitTransaction } from "./end-transaction.js";
 import { failure } from "./failure.js";
@@ -224,5 +224,8 @@ async function closePortal(core: SessionCore, portal: Portal, open: boolean): Pr
   core.statements.deletePortal(portal.name);
   if (!open) return;
   await portal.answer?.rows.return();
-  await Promise.all(core.shards.joined.filter(({ shard }) => portal.shards.includes(shard)).map((session) => session.closePortal(portal.name)));
+  await Promise.all(core.shards.joined.filter(({ shard }) => portal.shards.includes(shard)).map(async (session) => {
+    session.queue(closeMessage({ kind: "portal", name: portal.name }));
+    await session.flushed();
+  }));
 }

@@ -1,6 +1,7 @@
 import { backendKeyData, parameterStatus, readyForQuery } from "../../wire/backend-messages.js";
 import { WireError } from "../../wire/wire-error.js";
 import { restoreStatements } from "./restore-statements.js";
+import { fixedSetting } from "../planning/plan-session.js";
 import { unmovable } from "../read-session-state.js";
 import type { SessionState } from "../session-state.js";
 import type { SessionCore } from "./session-core.js";
@@ -50,6 +51,10 @@ function checkEncoding({ server }: ShardSession): void {
 
 async function restore(core: SessionCore, session: ShardSession, state: SessionState): Promise<void> {
   const settings = new Map([...state.settings].map(([name, value]) => [settingName(name), value]));
+  for (const [name, value] of settings) {
+    const refused = fixedSetting(name, value);
+    if (refused !== undefined) throw unmovable(refused.reason);
+  }
   if (state.sessionAuthorization !== undefined) settings.set("session_authorization", state.sessionAuthorization);
   if (state.role !== undefined) settings.set("role", state.role);
   core.settings = settings;

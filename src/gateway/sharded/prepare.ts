@@ -64,8 +64,9 @@ async function describe(core: SessionCore, prepared: Prepared, tell: { readonly 
   if (tell.describe) {
     const parameters = await session.expect(Backend.parameterDescription);
     prepared.describedTypes = parseParameterDescription(parameters);
-    output.push(parameters.bytes);
-    output.push((await session.next()).bytes);
+    output.push(session.types.parameterDescription(parameters));
+    const rows = await session.next();
+    output.push(rows.type === Backend.rowDescription ? session.types.rowDescription(rows) : rows.bytes);
   }
   await session.finish();
 }
@@ -87,7 +88,7 @@ export async function prepareByName(core: SessionCore, { name, statement, types 
   const { statements } = core;
   if (statements.get(name) !== undefined) throw failure("42P05", `prepared statement "${name}" already exists`);
   const session = await sessionToAsk(core);
-  const parameterTypes = types.length === 0 ? [] : (await session.ask(`SELECT ${types.map((type) => `${quoteLiteral(type)}::pg_catalog.regtype::pg_catalog.oid`).join(", ")}`)).rows[0]!.map(Number);
+  const parameterTypes = types.length === 0 ? [] : (await session.ask(`SELECT ${types.map((type) => `${quoteLiteral(type)}::pg_catalog.regtype::pg_catalog.oid`).join(", ")}`)).rows[0]!.map((oid) => session.types.toClient(Number(oid)));
   const prepared: Prepared = { id: statements.nextId(), text: statement, named: true, parameterTypes, sql };
   await lookAt(core, prepared, { parse: false, describe: false });
   statements.set(name, prepared);

@@ -41,5 +41,5 @@ async function typeOids(session: ShardSession, statements: readonly PreparedStat
   const names = [...new Set(types.filter(({ oid }) => oid >= FIRST_NORMAL_OID).map(({ name }) => name))];
   if (names.length === 0) return new Map();
   const { rows } = await session.ask(`SELECT n.name, pg_catalog.to_regtype(n.name)::oid FROM pg_catalog.unnest(ARRAY[${names.map(quoteLiteral).join(", ")}]) AS n (name)`);
-  return new Map(rows.flatMap(([name, oid]) => (oid === null || oid === undefined ? [] : [[name!, Number(oid)] as const])));
+  return new Map(rows.flatMap(([name, oid]) => (oid === null || oid === undefined ? [] : [[name!, session.types.toClient(Number(oid))] as const])));
 }

@@ -10,17 +10,18 @@ import { CopySplitter } from "./split-copy.js";
 
 /**
  * COPY FROM STDIN: the client's rows to their shards.
+ * @param plan undefined: all rows to all of the shards
  * @param sessions of the plan's shards
  * @returns CommandComplete
  */
-export async function copyIn(core: SessionCore, plan: CopyInPlan, text: string, sessions: readonly ShardSession[]): Promise<Buffer> {
+export async function copyIn(core: SessionCore, plan: CopyInPlan | undefined, text: string, sessions: readonly ShardSession[]): Promise<Buffer> {
   const [first, ...others] = sessions as [ShardSession, ...ShardSession[]];
   // Where writers of a table exclude each other, the first shard's lock is taken before the others begin.
   const response = await beginCopy(first, text, Backend.copyInResponse);
   await Promise.all(others.map((session) => beginCopy(session, text, Backend.copyInResponse)));
-  const { where } = plan;
-  const tags = await feedCopy(core, sessions, response, where.kind === "key" ? new CopySplitter(plan, where, sessions.length) : toAll(sessions.length));
-  return commandComplete(where.kind === "key" ? addTags(tags) : tags[0]!);
+  const byKey = plan?.where.kind === "key" ? new CopySplitter(plan, plan.where, sessions.length) : undefined;
+  const tags = await feedCopy(core, sessions, response, byKey ?? toAll(sessions.length));
+  return commandComplete(byKey === undefined ? tags[0]! : addTags(tags));
 }
 
 /** COPY TO STDOUT of several shards, in text: their lines one after another. */

@@ -1,8 +1,7 @@
-import { bindComplete, commandComplete, noData, parseComplete } from "../../wire/backend-messages.js";
+import { bindComplete, noData, parseComplete } from "../../wire/backend-messages.js";
 import { describeMessage, executeMessage } from "../../wire/frontend-messages.js";
 import { Backend, type Message } from "../../wire/message.js";
 import { type BindAnswers, type BoundText, queueBind } from "./bind-on-shard.js";
-import { feedCopy, toAll } from "./copy-in.js";
 import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";
 import type { StatementRun } from "./statement-run.js";
@@ -59,14 +58,12 @@ async function relay(core: SessionCore, { simple, describe, maxRows }: Statement
         break;
       case Backend.rowDescription:
         described = true;
-        output.push(message.bytes);
+        output.push(session.types.rowDescription(message));
         break;
       case Backend.noData:
         described = true;
         if (!simple) output.push(noData);
         break;
-      case Backend.copyInResponse:
-        return commandComplete((await feedCopy(core, [session], message, toAll(1)))[0]!);
       case Backend.commandComplete:
       case Backend.portalSuspended:
       case Backend.emptyQueryResponse:

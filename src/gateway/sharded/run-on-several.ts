@@ -123,7 +123,7 @@ async function fieldsOf(sessions: readonly ShardSession[]): Promise<(FieldDescri
   const described: (FieldDescription[] | undefined)[] = [];
   for (const session of sessions) {
     const message = await session.next();
-    described.push(message.type === Backend.rowDescription ? parseRowDescription(message) : undefined);
+    described.push(message.type === Backend.rowDescription ? session.types.fields(parseRowDescription(message)) : undefined);
   }
   return described;
 }

@@ -54,7 +54,7 @@ export async function runPortal(core: SessionCore, run: StatementRun): Promise<B
     case "insert-everywhere":
       return await runEverywhere(core, run, plan);
     case "copy-in":
-      return (await tellOwn(core, run)) ? await runCopyIn(core, run, plan, text) : undefined;
+      return (await tellOwn(core, run)) ? await runCopyIn(core, run, shardsOfCopy(core, plan), text, plan) : undefined;
   }
 }
 
@@ -74,11 +74,14 @@ async function runRouted(core: SessionCore, run: StatementRun, plan: RoutedPlan)
   const { portal, maxRows } = run;
   const { node, text } = portal.planned!.statement;
   const shards = portal.shards.length > 0 ? portal.shards : resolveShards(core, plan, portal);
+  const copy = as(node, "CopyStmt");
+  // A shard that is told by the client.
+  if (copy?.is_from === true) return (await tellOwn(core, run)) ? await runCopyIn(core, run, shards, text, undefined) : undefined;
   const sessions = await enlist(core, run, shards, plan.writes);
   if (plan.everywhere.length > 0 && maxRows !== undefined) lockTables(core, sessions[0]!, plan.everywhere);
   let end: Buffer | undefined;
   if (sessions.length === 1) end = await runOnOne(core, run, sessions[0]!, clientText(portal));
-  else if (as(node, "CopyStmt") !== undefined) {
+  else if (copy !== undefined) {
     if (!(await tellOwn(core, run))) return undefined;
     end = await copyOut(core, text, sessions);
     await finishAll(sessions);
@@ -120,9 +123,10 @@ async function runEverywhere(core: SessionCore, run: StatementRun, plan: Extract
   return await gathered(core, run, sessions, await openInsertEverywhere(core, run, plan, sessions, run.maxRows));
 }
 
-async function runCopyIn(core: SessionCore, run: StatementRun, plan: CopyInPlan, text: string): Promise<Buffer> {
-  const sessions = await enlist(core, run, shardsOfCopy(core, plan), true);
-  if (plan.everywhere.length > 0) lockTables(core, sessions[0]!, plan.everywhere);
+/** @param plan undefined where all rows go to all of the shards */
+async function runCopyIn(core: SessionCore, run: StatementRun, shards: readonly number[], text: string, plan: CopyInPlan | undefined): Promise<Buffer> {
+  const sessions = await enlist(core, run, shards, true);
+  if (plan !== undefined && plan.everywhere.length > 0) lockTables(core, sessions[0]!, plan.everywhere);
   const end = await copyIn(core, plan, text, sessions);
   await finishAll(sessions);
   return end;

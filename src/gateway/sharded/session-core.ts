@@ -56,6 +56,7 @@ export class SessionCore {
       addresses: context.addresses,
       parameters: context.client.parameters,
       connectTimeout: context.connectTimeout,
+      typesOn: (shard) => database.typesOn(shard),
       aside: (shard, message) => {
         this.#hear(shard, message);
       },
@@ -77,7 +78,7 @@ export class SessionCore {
       if (fresh || this.#ownPlanner === undefined) this.#ownPlanner = await readCatalogIn(this.shards.joined[0]!, this.context.database);
     } else if (fresh) await this.database.readCatalog();
     const planner = this.transaction.definesSchema ? this.#ownPlanner! : this.database.planner;
-    const searchPath = searchPathOf(this.setting("search_path") ?? "", this.setting("role") ?? this.context.addresses[0]!.user);
+    const searchPath = searchPathOf(this.setting("search_path") ?? "", this.#user);
     return planner.plan(text, searchPath, this.#told());
   }
 
@@ -147,6 +148,12 @@ export class SessionCore {
       session.limited = true;
       session.queueOwn(`SET LOCAL lock_timeout = ${deadlockTimeout}`);
     }
+  }
+
+  /** Whose statements these are. */
+  get #user(): string {
+    const role = this.setting("role");
+    return role !== undefined && role !== "none" ? role : (this.setting("session_authorization") ?? this.context.addresses[0]!.user);
   }
 
   #told(): Told | undefined {

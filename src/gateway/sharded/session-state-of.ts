@@ -36,9 +36,9 @@ function preparedStatement(name: string, { text, sql, parameterTypes }: Prepared
 
 /** Names of users' types that statements have, by their OIDs here. */
 async function typeNames({ statements, shards }: SessionCore): Promise<Map<number, string>> {
-  const oids = new Set(statements.named.flatMap(([, { parameterTypes }]) => parameterTypes.filter((oid) => oid >= FIRST_NORMAL_OID)));
+  const oids = [...new Set(statements.named.flatMap(([, { parameterTypes }]) => parameterTypes.filter((oid) => oid >= FIRST_NORMAL_OID)))];
   const [session] = shards.open;
-  if (oids.size === 0 || session === undefined) return new Map();
-  const { rows } = await session.ask(`SELECT t.oid, pg_catalog.format('%I.%I', n.nspname, t.typname) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (${[...oids].join(", ")})`);
-  return new Map(rows.map(([oid, name]) => [Number(oid), name!]));
+  if (oids.length === 0 || session === undefined) return new Map();
+  const { rows } = await session.ask(`SELECT t.oid, pg_catalog.format('%I.%I', n.nspname, t.typname) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (${session.types.toShard(oids).join(", ")})`);
+  return new Map(rows.map(([oid, name]) => [session.types.toClient(Number(oid)), name!]));
 }

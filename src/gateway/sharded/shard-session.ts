@@ -1,10 +1,12 @@
-import { displayAddress } from "../../postgres/connection.js";
-import { type FieldDescription, parseCommandComplete, parseDataRow, parseErrorResponse, parseReadyForQuery, parseRowDescription, type TransactionStatus } from "../../wire/backend-messages.js";
+import { parseErrorResponse, parseReadyForQuery, type TransactionStatus } from "../../wire/backend-messages.js";
 import { bindMessage, closeMessage, executeMessage, parseMessage, queryMessage, syncMessage } from "../../wire/frontend-messages.js";
 import { Backend, type Message } from "../../wire/message.js";
 import { cancelServer, type ServerSession } from "../../wire/open-server.js";
 import { WireError } from "../../wire/wire-error.js";
 import type { ServerInUse } from "../backend-session.js";
+import { askInText, type TextAnswer } from "./ask-in-text.js";
+import { shardLost } from "./shard-lost.js";
+import type { TypeMap } from "./user-types.js";
 
 /** Hears what a server says by itself: notices, settings that have changed, notifications. */
 export type Aside = (shard: ShardSession, message: Message) => void;
@@ -18,6 +20,7 @@ export class ShardSession implements ServerInUse {
   readonly server: ServerSession;
   /** Settings that it has whatever the client sets: the first shard's defaults, where its own are others. */
   readonly base: ReadonlyMap<string, string>;
+  readonly types: TypeMap;
   /** What has been set on it. */
   applied: ReadonlyMap<string, string> = new Map();
   /** The client's settings that it has been brought to; undefined: perhaps not to the present ones. */
@@ -49,10 +52,11 @@ export class ShardSession implements ServerInUse {
   #expected = 0;
   #cancelling: Promise<void> | undefined;
 
-  constructor(shard: number, server: ServerSession, base: ReadonlyMap<string, string>, aside: Aside) {
+  constructor(shard: number, server: ServerSession, base: ReadonlyMap<string, string>, types: TypeMap, aside: Aside) {
     this.shard = shard;
     this.server = server;
     this.base = base;
+    this.types = types;
     this.#aside = aside;
   }
 
@@ -123,15 +127,6 @@ export class ShardSession implements ServerInUse {
     if (failure !== undefined) throw failure;
   }
 
-  /** Closes a portal. Fails with the shard's error. */
-  async closePortal(name: string): Promise<void> {
-    this.queue(closeMessage({ kind: "portal", name }));
-    await this.sync();
-    await this.expect(Backend.closeComplete);
-    const failure = await this.finish();
-    if (failure !== undefined) throw failure;
-  }
-
   /** Sends a simple Query, once what is queued has succeeded. */
   async query(sql: string): Promise<void> {
     await this.flushed();
@@ -142,7 +137,7 @@ export class ShardSession implements ServerInUse {
   /** Sends data of a COPY. */
   async write(parts: readonly Buffer[]): Promise<void> {
     await this.server.stream.write(parts).catch((error: unknown) => {
-      throw this.#lost(error);
+      throw shardLost(this, error);
     });
   }
 
@@ -204,40 +199,17 @@ export class ShardSession implements ServerInUse {
     return failure;
   }
 
-  /**
-   * Nothing is asked of the shard for now, and what it says by itself is heard as it comes.
-   * @param onHeard something was
-   * @returns to be called, and waited for, before anything else is done with the session
-   */
-  listen(onHeard: () => void): () => Promise<void> {
-    const { stream } = this.server;
-    const state = { stopped: false };
-    const listening = (async () => {
-      for (;;) {
-        const message = stream.take() ?? (await stream.read());
-        if (message === undefined) {
-          if (state.stopped || stream.ended) return;
-        } else if (message.type === Backend.errorResponse) {
-          this.#said = parseErrorResponse(message);
-        } else {
-          this.#aside(this, message);
-          onHeard();
-        }
-      }
-    })();
-    // What has broken shows when the session is used next, or is told by `closed`.
-    listening.catch(() => undefined);
-    return async () => {
-      state.stopped = true;
-      stream.interrupt();
-      await listening.catch(() => undefined);
-    };
+  /** Something that came while nothing was asked. */
+  hearIdle(message: Message): void {
+    if (message.type === Backend.errorResponse) this.#said = parseErrorResponse(message);
+    else this.#aside(this, message);
   }
 
   /** Why a session that was idle is over. */
   lost(): WireError {
     const message = this.#said === undefined ? this.server.stream.take() : undefined;
-    return this.#lost(this.#said ?? (message?.type === Backend.errorResponse ? parseErrorResponse(message) : undefined));
+    if (message !== undefined) this.hearIdle(message);
+    return shardLost(this, this.#said);
   }
 
   /** Cancels what runs. What is sent after this has resolved is safe from it. */
@@ -259,25 +231,8 @@ export class ShardSession implements ServerInUse {
   }
 
   /** As `execute`, with the rows of all of them, in text. For few rows. */
-  async ask(sql: string): Promise<{ readonly tag: string; readonly rows: readonly (readonly (string | null)[])[]; readonly fields: readonly FieldDescription[] }> {
-    await this.query(sql);
-    let tag = "";
-    let fields: readonly FieldDescription[] = [];
-    const rows: (string | null)[][] = [];
-    let failure: WireError | undefined;
-    while (this.busy) {
-      try {
-        const message = await this.#read();
-        if (message.type === Backend.commandComplete) tag = parseCommandComplete(message);
-        else if (message.type === Backend.rowDescription) fields = parseRowDescription(message);
-        else if (message.type === Backend.dataRow) rows.push(parseDataRow(message).map((value) => value?.toString() ?? null));
-      } catch (error) {
-        if (!(error instanceof WireError) || error.fatal) throw error;
-        failure ??= error;
-      }
-    }
-    if (failure !== undefined) throw failure;
-    return { tag, rows, fields };
+  async ask(sql: string): Promise<TextAnswer> {
+    return await askInText(this, sql);
   }
 
   async #read(): Promise<Message> {
@@ -286,10 +241,10 @@ export class ShardSession implements ServerInUse {
       const peeked = this.#peeked;
       this.#peeked = undefined;
       const message = peeked ?? stream.take() ?? (await stream.read().catch((error: unknown) => {
-        throw this.#lost(error);
+        throw shardLost(this, error);
       }));
       if (message === undefined) {
-        if (stream.ended) throw this.#lost(undefined);
+        if (stream.ended) throw shardLost(this, undefined);
         continue;
       }
       switch (message.type) {
@@ -303,7 +258,7 @@ export class ShardSession implements ServerInUse {
           this.#closing = 0;
           this.#failed = true;
           const error = parseErrorResponse(message);
-          throw error.fatal ? this.#lost(error) : error;
+          throw error.fatal ? shardLost(this, error) : error;
         }
         case Backend.readyForQuery:
           this.#expected--;
@@ -318,16 +273,6 @@ export class ShardSession implements ServerInUse {
           return message;
       }
     }
-  }
-
-  #lost(cause: unknown): WireError {
-    const reason = cause instanceof WireError ? `: ${cause.message}` : "";
-    return new WireError(cause instanceof WireError && cause.sqlState.startsWith("57P") ? cause.sqlState : "08006", `shard ${this.shard} (${displayAddress(this.address)}) has closed the connection${reason}`, {
-      severity: "FATAL",
-      detail: "What was not committed is rolled back on all shards.",
-      hint: "Connect again and repeat the transaction.",
-      cause,
-    });
   }
 
   #unexpected(message: Message): WireError {

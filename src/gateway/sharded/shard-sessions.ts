@@ -1,7 +1,9 @@
 import type { ServerAddress } from "../../config/types.js";
 import { openServer } from "../../wire/open-server.js";
 import { type Aside, ShardSession } from "./shard-session.js";
+import { WireError } from "../../wire/wire-error.js";
 import { settingStatements } from "./session-settings.js";
+import type { TypeMap } from "./user-types.js";
 
 /** Settings that decide what an answer looks like: all shards have the first one's, whatever their own defaults are. */
 const ALIGNED = ["TimeZone", "DateStyle", "IntervalStyle", "client_encoding", "standard_conforming_strings", "search_path"];
@@ -11,6 +13,7 @@ export interface ShardSessionsOptions {
   /** The client's start-up parameters. */
   readonly parameters: ReadonlyMap<string, string>;
   readonly connectTimeout: number;
+  readonly typesOn: (shard: number) => Promise<TypeMap>;
   readonly aside: Aside;
   /** A shard that was idle has closed the connection. */
   readonly onClosed: (shard: ShardSession) => void;
@@ -85,12 +88,16 @@ export class ShardSessions {
   }
 
   async #open(shard: number): Promise<ShardSession> {
-    const { addresses, parameters, connectTimeout, aside, onClosed } = this.#options;
+    const { addresses, parameters, connectTimeout, typesOn, aside, onClosed } = this.#options;
     const server = await openServer(addresses[shard]!, { parameters, timeout: connectTimeout });
+    const types = await typesOn(shard).catch(async (error: unknown) => {
+      await server.end();
+      throw new WireError("08001", `the types on shard ${shard} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { severity: "FATAL", cause: error });
+    });
     this.#first ??= server.parameters;
     const first = this.#first;
     const differing = ALIGNED.filter((name) => first.has(name) && server.parameters.has(name) && first.get(name) !== server.parameters.get(name));
-    const session = new ShardSession(shard, server, new Map(differing.map((name) => [name.toLowerCase(), first.get(name)!])), aside);
+    const session = new ShardSession(shard, server, new Map(differing.map((name) => [name.toLowerCase(), first.get(name)!])), types, aside);
     this.#sessions[shard] = session;
     void server.stream.closed.then(() => {
       onClosed(session);

@@ -6,6 +6,7 @@ import { StatementPlanner } from "../planning/statement-planner.js";
 import { TransactionNames } from "./two-phase-gid.js";
 import { recoverTwoPhase, type TwoPhaseRecovery } from "./two-phase-recovery.js";
 import { checkPreparedTransactions } from "./two-phase-shard.js";
+import { readUserTypes, TypeMap } from "./user-types.js";
 
 export interface ShardedOptions {
   /** COMMIT on several shards is all or nothing; else it is sent to one after another. */
@@ -38,6 +39,8 @@ export class ShardedDatabase {
   #planner: StatementPlanner;
   #reading: Promise<void> | undefined;
   #turn = 0;
+  /** Of shards that sessions have come to. */
+  readonly #types = new Map<number, { readonly map: TypeMap; read: Promise<void> }>();
   /** By shard; see `TwoPhaseShard`. */
   #identities: readonly (string | undefined)[];
 
@@ -86,12 +89,32 @@ export class ShardedDatabase {
   async readCatalog(): Promise<void> {
     // One that is under way may have begun before what it is to show.
     await this.#reading?.catch(() => undefined);
-    this.#reading ??= readPlanner(this.database).then((planner) => {
+    this.#reading ??= Promise.all([readPlanner(this.database), ...[...this.#types].map(([shard, { map }]) => this.#readTypes(shard, map))]).then(([planner]) => {
       this.#planner = planner;
     }).finally(() => {
       this.#reading = undefined;
     });
     await this.#reading;
+  }
+
+  /** What users' types are on a shard. It stays up to date with the catalog. */
+  async typesOn(shard: number): Promise<TypeMap> {
+    let types = this.#types.get(shard);
+    if (types === undefined) {
+      const map = new TypeMap();
+      types = { map, read: shard === 0 ? Promise.resolve() : this.#readTypes(shard, map) };
+      this.#types.set(shard, types);
+      // The next session tries again.
+      types.read.catch(() => this.#types.delete(shard));
+    }
+    await types.read;
+    return types.map;
+  }
+
+  async #readTypes(shard: number, map: TypeMap): Promise<void> {
+    if (shard === 0) return;
+    const [first, own] = await Promise.all([readUserTypes(this.database.shards[0]!.primary), readUserTypes(this.database.shards[shard]!.primary)]);
+    map.set(first, own);
   }
 
   /** See `TwoPhaseShard.identity`. Undefined where the shard could not be reached yet. */

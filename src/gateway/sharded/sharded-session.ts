@@ -8,6 +8,8 @@ import type { SessionState } from "../session-state.js";
 import { abandonStatement } from "./abandon.js";
 import { ExtendedQuery } from "./extended-query.js";
 import { failure } from "./failure.js";
+import { GateEntry } from "./gate-entry.js";
+import { listenWhileIdle } from "./listen-while-idle.js";
 import { openSession } from "./open-session.js";
 import { SessionCore } from "./session-core.js";
 import { sessionStateOf } from "./session-state-of.js";
@@ -36,6 +38,7 @@ type Outcome = "left" | "move";
 export class ShardedSession implements BackendSession {
   readonly #context: SessionContext;
   readonly #database: () => Promise<ShardedDatabase>;
+  readonly #entry: GateEntry;
   #core: SessionCore | undefined;
   #extended: ExtendedQuery | undefined;
   /** Messages of the extended protocol came, and no Sync yet. */
@@ -44,8 +47,6 @@ export class ShardedSession implements BackendSession {
   #skipping = false;
   #moving = false;
   #over = false;
-  /** A waiting statement was cancelled. */
-  #waitCancelled = false;
   /** The session ends with it as soon as nothing runs; `always`: also outside of a transaction. */
   #ending: { readonly error: WireError; readonly always: boolean } | undefined;
   #fail!: (error: unknown) => void;
@@ -54,6 +55,7 @@ export class ShardedSession implements BackendSession {
   constructor(context: SessionContext, database: () => Promise<ShardedDatabase>) {
     this.#context = context;
     this.#database = database;
+    this.#entry = new GateEntry(context, () => this.#over);
     this.#failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
@@ -69,6 +71,11 @@ export class ShardedSession implements BackendSession {
   }
 
   async run(): Promise<Outcome> {
+    // A client that has gone does not wait for what runs.
+    void this.#context.client.stream.closed.then(() => {
+      if (this.#context.activity.state === "active") void this.#core?.shards.cancel();
+      this.#stop();
+    });
     const serving = this.#open().then(async (core) => await this.#serve(core));
     serving.catch(() => undefined);
     try {
@@ -93,11 +100,9 @@ export class ShardedSession implements BackendSession {
   }
 
   async cancel(): Promise<void> {
-    const { activity, pass } = this.#context;
-    if (activity.state === "waiting") {
-      this.#waitCancelled = true;
-      pass.withdraw();
-    } else if (activity.state === "active" && this.#core !== undefined) {
+    const { activity } = this.#context;
+    if (activity.state === "waiting") this.#entry.cancel();
+    else if (activity.state === "active" && this.#core !== undefined) {
       this.#core.cancelled = true;
       await this.#core.shards.cancel();
     }
@@ -145,7 +150,7 @@ export class ShardedSession implements BackendSession {
       }
       if (message.type === Frontend.terminate) return "left";
       if (this.#idle(core) && CycleTracker.begins(message.type)) {
-        const outcome = await this.#enter(core);
+        const outcome = await this.#entry.enter(core.client, core.output);
         if (outcome === "refused") continue;
         if (outcome !== "entered") {
           client.giveBack();
@@ -161,7 +166,7 @@ export class ShardedSession implements BackendSession {
   async #peek(core: SessionCore): Promise<Message | undefined> {
     const first = core.shards.open.find(({ shard }) => shard === 0);
     if (!core.listens || first === undefined || !this.#idle(core)) return await core.client.peek();
-    const stop = first.listen(() => {
+    const stop = listenWhileIdle(first, () => {
       core.output.flush().catch(() => undefined);
     });
     try {
@@ -174,43 +179,6 @@ export class ShardedSession implements BackendSession {
   /** No transaction is open, and nothing is under way. */
   #idle({ transaction }: SessionCore): boolean {
     return transaction.mode === "none" && !this.#inBatch;
-  }
-
-  async #enter(core: SessionCore): Promise<"entered" | "refused" | Outcome> {
-    const { activity, client, pass } = this.#context;
-    const entry = pass.begin();
-    if (entry === true) return "entered";
-    if (entry !== false) {
-      activity.set("waiting");
-      void client.stream.closed.then(() => {
-        pass.withdraw();
-      });
-      const entered = await entry;
-      activity.set(entered ? "active" : "idle");
-      if (entered) return "entered";
-    }
-    if (this.#over || client.stream.ended) return "left";
-    if (!this.#waitCancelled) return "move";
-    this.#waitCancelled = false;
-    return await this.#refuse(core);
-  }
-
-  /** The client's next cycle is answered with the error of a statement that was cancelled; it reaches no server. */
-  async #refuse({ client, output }: SessionCore): Promise<"refused" | "left"> {
-    for (;;) {
-      const message = await client.peek();
-      if (message === undefined) {
-        if (client.ended || this.#over) return "left";
-        continue;
-      }
-      if (message.type === Frontend.terminate) return "left";
-      client.take();
-      if (message.type !== Frontend.query && message.type !== Frontend.sync && message.type !== Frontend.functionCall) continue;
-      output.push(errorResponse(failure("57014", "canceling statement due to user request")));
-      output.push(readyForQuery("I"));
-      await output.flush();
-      return "refused";
-    }
   }
 
   async #handle(core: SessionCore, message: Message): Promise<void> {
