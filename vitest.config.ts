@@ -8,7 +8,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores: more files at once only makes servers slower.
     maxWorkers: 2,
-    // One process after the other would load the same modules, and compile the same WebAssembly.
     // pg_dump and the parser are short runs of large WebAssembly: optimizing it takes longer than running it.
     execArgv: ["--liftoff-only"],
   },
