@@ -4,6 +4,7 @@ import { ReshardError } from "../errors.js";
 import { displayAddress } from "../postgres/connection.js";
 import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
 import { counted, listed } from "../words.js";
+import { checkStopped } from "./interrupted.js";
 import type { StreamedTransaction } from "./live-replication.js";
 import type { Traffic } from "./traffic.js";
 
@@ -41,7 +42,7 @@ const CONNECTED_SQL = `
    WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_type, 'client backend') = 'client backend'
      AND NOT starts_with(a.application_name, '${OWN_NAMES}') ORDER BY a.backend_start`;
 
-const PREPARED_SQL = "SELECT gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared";
+const PREPARED_SQL = "SELECT transaction::text AS xid, gid, owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared";
 
 interface Connected {
   readonly pid: number;
@@ -51,6 +52,7 @@ interface Connected {
 }
 
 interface Prepared {
+  readonly xid: string;
   readonly gid: string;
   readonly owner: string;
 }
@@ -59,9 +61,9 @@ const LOOK_MILLISECONDS = 5;
 
 /**
  * The position before which everything lies that was committed on a source shard until now, when no transaction that wrote
- * something is open there any more.
+ * something is open or prepared there any more.
  *
- * @param deadline milliseconds since 1970: open transactions are waited for until then
+ * @param deadline milliseconds since 1970: such transactions are waited for until then
  * @throws ReshardError CUTOVER_BYPASSED, CUTOVER_PREPARED_TRANSACTIONS
  */
 export async function takeFence(source: OpenSource, traffic: Traffic, deadline: number, signal: AbortSignal): Promise<Lsn> {
@@ -69,10 +71,10 @@ export async function takeFence(source: OpenSource, traffic: Traffic, deadline: 
     // In this order, and in one round trip: applications wait.
     const results: unknown = await source.client.query(`${FENCE_SQL}; ${WRITERS_SQL}; ${PREPARED_SQL}`);
     const [positions, writing, prepared] = results as [pg.QueryResult<{ position: string }>, pg.QueryResult<Connected>, pg.QueryResult<Prepared>];
-    if (prepared.rows.length > 0) throw preparedThere(source, prepared.rows);
     const writers = writing.rows;
-    if (writers.length === 0) return parseLsn(positions.rows[0]!.position);
+    if (writers.length === 0 && prepared.rows.length === 0) return parseLsn(positions.rows[0]!.position);
     if (Date.now() >= deadline || signal.aborted) {
+      if (prepared.rows.length > 0) throw preparedThere(source, prepared.rows);
       const own = await traffic.processesOn(source.address);
       throw bypassed(source, `${writers.length === 1 ? "a transaction that wrote is" : `${writers.length} transactions that wrote are`} still open while the traffic is paused`, writers, own);
     }
@@ -80,10 +82,23 @@ export async function takeFence(source: OpenSource, traffic: Traffic, deadline: 
   }
 }
 
-/** A prepared transaction could be committed when the source has been left. */
-export async function checkNothingPrepared(source: OpenSource): Promise<void> {
-  const { rows } = await source.client.query<Prepared>(PREPARED_SQL);
-  if (rows.length > 0) throw preparedThere(source, rows);
+/**
+ * A prepared transaction could be committed when the source has been left. Those of two-phase commits come and go all the
+ * time, our gateway's own among them: only one that stays is in the way.
+ *
+ * @param patience milliseconds for which one may stay
+ * @throws ReshardError CUTOVER_PREPARED_TRANSACTIONS
+ */
+export async function checkNothingStaysPrepared(source: OpenSource, patience: number, signal: AbortSignal): Promise<void> {
+  const prepared = async (): Promise<Prepared[]> => (await source.client.query<Prepared>(PREPARED_SQL)).rows;
+  const deadline = Date.now() + patience;
+  for (let staying = await prepared(); staying.length > 0; ) {
+    if (Date.now() >= deadline) throw preparedThere(source, staying);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+    checkStopped(signal);
+    const there = new Set((await prepared()).map(({ xid }) => xid));
+    staying = staying.filter(({ xid }) => there.has(xid));
+  }
 }
 
 function preparedThere({ address }: OpenSource, rows: readonly Prepared[]): ReshardError {

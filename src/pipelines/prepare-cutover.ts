@@ -2,7 +2,7 @@ import { ReshardError } from "../errors.js";
 import { displayAddress } from "../postgres/connection.js";
 import { readJournal } from "../progress/journal.js";
 import { listed } from "../words.js";
-import { checkNothingPrepared } from "./cutover-fence.js";
+import { checkNothingStaysPrepared } from "./cutover-fence.js";
 import { cutoverSchema } from "./cutover-schema.js";
 import type { LiveReplication } from "./live-replication.js";
 import type { Migration } from "./migration.js";
@@ -35,7 +35,7 @@ export async function prepareCutover({ migration, wayBack, traffic, replication,
   for (const message of await traffic.warnings()) report({ type: "note", message });
   const finished = await finishedStages(migration);
   checkStagesFinished(migration, finished);
-  await Promise.all(sources.map(({ address }) => reading(sessions.source(address, "monitor"), (client) => checkNothingPrepared({ address, client }))));
+  await Promise.all(sources.map(({ address }) => reading(sessions.source(address, "monitor"), (client) => checkNothingStaysPrepared({ address, client }, pipeline.cutover.drainTimeout, signal))));
   // Says what is in the way of a way back, the publication and the keys' sizes among it.
   await postCutoverSchema(migration);
   if (pipeline.cutover.verify && !verified) {

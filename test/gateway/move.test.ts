@@ -278,10 +278,10 @@ describe("to and fro under load", () => {
     failed.catch(() => undefined);
     for (let round = 0; round < 10; round += 1) {
       await lead(round % 2 === 0 ? "after" : "before", async () => {
-        // Nothing is open on either side.
-        const open = "SELECT application_name FROM pg_stat_activity WHERE datname IN ('before', 'after') AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
-        // A server counts a session as active for a moment after it has answered: none stays so.
-        while ((await before.query(open)).rows.length > 0) await new Promise((resolve) => setImmediate(resolve));
+        // Nothing is open on either side. Not kept waiting are who logs in, and what restores a session that moved a round ago.
+        const open = `SELECT datname, application_name, state, query, backend_xid FROM pg_stat_activity WHERE datname IN ('before', 'after')
+          AND (backend_xid IS NOT NULL OR state LIKE 'idle in transaction%' OR state = 'active' AND query ~* 'insert|begin|commit') AND pid <> pg_backend_pid()`;
+        expect((await before.query(open)).rows).toEqual([]);
       });
       const reached = acknowledged.size + 50;
       await Promise.race([until(() => acknowledged.size >= reached), failed]);

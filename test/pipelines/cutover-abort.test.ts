@@ -129,6 +129,33 @@ describe("a cutover is given up", () => {
     await client.end();
   });
 
+  it("not for transactions that are prepared and committed all the time, and one that is committed within the pause", async () => {
+    const client = await bypasser();
+    const paused = new AbortController();
+    let prepared = 0;
+    const writing = (async () => {
+      for (;;) {
+        await client.query("BEGIN; INSERT INTO kinds SELECT max(id) + 1, 'passing' FROM kinds; PREPARE TRANSACTION 'passing'");
+        prepared += 1;
+        // One is there nearly all the time; their names are the same.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (paused.signal.aborted) return;
+        await client.query("COMMIT PREPARED 'passing'");
+      }
+    })();
+    app.gate.before = async (method) => {
+      if (method === "pause") {
+        paused.abort();
+        await writing;
+        setTimeout(() => void client.query("COMMIT PREPARED 'passing'").then(() => client.end()), 50);
+      }
+      if (method === "switch") throw new Error("as far as the switch");
+    };
+    expect(await rejection(attempt())).toMatchObject({ message: "as far as the switch" });
+    expect(prepared).toBeGreaterThan(1);
+    await expectUndone(true);
+  });
+
   it("where a transaction of the application does not end in time", async () => {
     await app.gate.enter();
     expect(await rejection(attempt({ drainTimeout: 50 }))).toMatchObject({ code: "CUTOVER_DRAIN_TIMEOUT" });

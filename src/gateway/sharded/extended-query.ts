@@ -1,4 +1,4 @@
-import { closeComplete, parseComplete } from "../../wire/backend-messages.js";
+import { closeComplete } from "../../wire/backend-messages.js";
 import { closeMessage, parseBind, parseExecute, parseNamed, parseParse } from "../../wire/frontend-messages.js";
 import { Frontend, type Message } from "../../wire/message.js";
 import { commitTransaction } from "./end-transaction.js";
@@ -152,7 +152,8 @@ export class ExtendedQuery {
     // What PREPARE prepares has parameters of its own.
     const wanted = plan?.kind === "session" && plan.action === "prepare" ? 0 : parameterCount(prepared);
     if (bind.message.values.length !== wanted) {
-      if (parse !== undefined) core.output.push(parseComplete);
+      // A server tells a statement's own faults first.
+      if (parse !== undefined) await lookAt(core, prepared, { parse: true, describe: false });
       throw failure("08P01", `bind message supplies ${bind.message.values.length} parameters, but prepared statement "${statement}" requires ${wanted}`);
     }
     const done = await this.#portal(waiting, at, synced, { portal, tellParse: parse !== undefined, tellBind: true });

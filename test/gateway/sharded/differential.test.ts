@@ -73,8 +73,9 @@ async function compare({ text, values, ordered, loose }: GeneratedStatement): Pr
       return;
     }
     if ("code" in expected || "code" in found) {
-      // A statement that the server cannot parse either may fail at its parameters first.
-      if (!("code" in expected && "code" in found && found.code === "08P01")) expect("code" in found ? found.code : found).toBe("code" in expected ? expected.code : expected);
+      // Which of several rows fails first, and with it the error, is the executor's choice; that one fails is not.
+      const ofRows = [expected, found].every((outcome) => "code" in outcome && /^(?:21|22|23)/.test(outcome.code));
+      if (!ofRows) expect("code" in found ? found.code : found).toBe("code" in expected ? expected.code : expected);
       counts.failed++;
       return;
     }
