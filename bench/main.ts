@@ -3,12 +3,13 @@ import { collectGarbageLessOften } from "../src/cli/collect-garbage-less-often.j
 import { ReshardError } from "../src/errors.js";
 import { benchApply } from "./apply.js";
 import { benchCopy } from "./copy.js";
+import { benchCutover } from "./cutover.js";
 import { type BenchmarkName, type BenchOptions, readOptions } from "./options.js";
 import { type Measured, type Result, resultOf } from "./result.js";
 import { resultTable } from "./result-table.js";
 import { benchSplit } from "./split.js";
 
-const RUN: Readonly<Record<BenchmarkName, (options: BenchOptions) => Promise<readonly Measured[]>>> = { split: benchSplit, copy: benchCopy, apply: benchApply };
+const RUN: Readonly<Record<BenchmarkName, (options: BenchOptions) => Promise<readonly Measured[]>>> = { split: benchSplit, copy: benchCopy, apply: benchApply, cutover: benchCutover };
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));

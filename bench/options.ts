@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { ReshardError } from "../src/errors.js";
 
-export const BENCHMARKS = ["split", "copy", "apply"] as const;
+export const BENCHMARKS = ["split", "copy", "apply", "cutover"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What `npm run bench -- …` was asked for. */

@@ -15,8 +15,8 @@ export interface Amount {
 
 /** What a benchmark is to reach. */
 export interface Target {
-  /** What is compared: our rate itself, our rate over the other's, or our time over the other's. */
-  readonly of: "rate" | "rate ratio" | "time ratio";
+  /** What is compared: our rate itself, our time itself in seconds, our rate over the other's, or our time over the other's. */
+  readonly of: "rate" | "time" | "rate ratio" | "time ratio";
   readonly bound: "at least" | "at most";
   readonly value: number;
   /** In words, for the table. */
@@ -67,7 +67,7 @@ export function resultOf(measured: Measured): Result {
     timeRatio: spreadOf(timeRatios),
     rateRatio: spreadOf(timeRatios.map((ratio) => 1 / ratio)),
   };
-  const seen = { rate: subjectRates[0]!, "rate ratio": result.rateRatio, "time ratio": result.timeRatio }[target.of].median;
+  const seen = { rate: subjectRates[0]!, time: result.subjectSeconds, "rate ratio": result.rateRatio, "time ratio": result.timeRatio }[target.of].median;
   return { ...result, reached: target.bound === "at least" ? seen >= target.value : seen <= target.value };
 }
 

@@ -10,6 +10,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   shared_buffers: "256MB",
   maintenance_work_mem: "128MB",
   // A checkpoint or a vacuum in the middle would fall on one side only.
+  max_prepared_transactions: "20",
   max_wal_size: "16GB",
   checkpoint_timeout: "1h",
   autovacuum: "off",

@@ -1,69 +1,63 @@
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
-import { databasesToml, GENERAL_TOML, Served, ServedFiles, usersToml } from "../support/served.js";
+import { APP_PASSWORD, databasesToml, GENERAL_TOML, Served, ServedFiles, usersToml } from "../support/served.js";
+import { KINDS, readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../support/told-writers.js";
 
-let old: Cluster;
-let fresh: Cluster;
+/* RESHARD through the gateway while applications write: there, back, and there again. */
+
 let served: Served;
+let source: pg.Client[];
+let shards: pg.Client[];
+
 beforeAll(async () => {
-  [old, fresh] = await Promise.all([startTestCluster(), startTestCluster()]);
+  const old = await startTestCluster({ settings: { max_prepared_transactions: 20 } });
+  const fresh = await startTestCluster({ settings: { max_prepared_transactions: 20 } });
+  const places = [0, 1, 2].map((number) => ({ cluster: fresh, database: `shop_${number}` }));
   await old.createDatabase("shop");
-  await fresh.createDatabase("shop");
-  const client = await old.connect("shop");
-  await client.query("CREATE TABLE entries (id bigserial PRIMARY KEY, writer int NOT NULL, number int NOT NULL); CREATE PUBLICATION all_tables FOR ALL TABLES");
-  await client.end();
-  served = await Served.start(new ServedFiles(GENERAL_TOML + databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_2x: [{ cluster: fresh, database: "shop" }] }), usersToml(old)));
+  for (const { cluster, database } of places) await cluster.createDatabase(database);
+  source = [await old.connect("shop")];
+  shards = await Promise.all(places.map(({ cluster, database }) => cluster.connect(database)));
+  await source[0]!.query(TOLD_SCHEMA);
+  served = await Served.start(new ServedFiles(
+    GENERAL_TOML.replace("[general]", "[general]\ntwo_phase_commit = true") + databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_3x: places }) + toldShardingToml("prod_3x"),
+    usersToml(old),
+  ));
 });
-afterAll(async () => { await served.serving.close(); });
+afterAll(async () => {
+  await served.serving.close();
+});
 
-class Writer {
-  done = 0;
-  longest = 0;
-  #stop = false;
-  readonly loop: Promise<void>;
-  constructor(client: pg.Client, number: number) {
-    this.loop = (async () => {
-      while (!this.#stop) {
-        const began = performance.now();
-        await client.query("BEGIN");
-        await client.query("INSERT INTO entries (writer, number) VALUES ($1, $2)", [number, this.done]);
-        await client.query("COMMIT");
-        this.longest = Math.max(this.longest, performance.now() - began);
-        this.done++;
-      }
-      await client.end();
-    })();
-    this.loop.catch(() => undefined);
-  }
-  async stop(): Promise<void> {
-    this.#stop = true;
-    await this.loop;
-  }
-}
+type Task = Readonly<Record<"id" | "type" | "status" | "inner_status", string>>;
 
-async function until(client: pg.Client, sql: string, holds: (rows: Record<string, string>[]) => boolean): Promise<Record<string, string>[]> {
+/** Waits for a task that leads what is written back to where it was written before, and gives its id. Names are those of now. */
+async function streamingBack(admin: pg.Client, ...but: readonly string[]): Promise<string> {
   for (;;) {
-    const { rows } = await client.query<Record<string, string>>(sql);
-    if (holds(rows)) return rows;
-    const failed = rows.find((row) => row["status"]?.startsWith("failed"));
+    const { rows } = await admin.query<Task>("SHOW TASKS");
+    const failed = rows.find(({ status }) => status.startsWith("failed"));
     if (failed !== undefined) throw new Error(JSON.stringify(failed));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const found = rows.find(({ id, type, inner_status: inner }) => type === "replication prod -> prod_3x (reverse)" && inner === "replicating" && !but.includes(id));
+    if (found !== undefined) return found.id;
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-test("RESHARD, and back", async () => {
-  const writers = await Promise.all([0, 1, 2, 3].map(async (number) => new Writer(await served.client("prod"), number)));
+test("there, back and there again: no error, and no commit that is lost or done twice", async () => {
+  const login = { host: "127.0.0.1", port: served.serving.port, user: "app", password: APP_PASSWORD, database: "prod" };
+  const writers = await ToldWriters.start({ login, writers: KINDS });
   const admin = await served.admin();
-  await admin.query("RESHARD prod prod_2x all_tables");
-  await until(admin, "SHOW TASKS", (tasks) => tasks.some((task) => task["type"] === "replication prod -> prod_2x (reverse)" && task["inner_status"] === "replicating"));
-  const target = writers[0]!.done + 100;
-  while (writers[0]!.done < target) await Promise.race([writers[0]!.loop, new Promise((resolve) => setTimeout(resolve, 10))]);
-  await Promise.all(writers.map((writer) => writer.stop()));
-  const there = await fresh.connect("shop");
-  const counted = await there.query<{ writer: number; count: string }>("SELECT writer, count(*) FROM entries GROUP BY 1 ORDER BY 1");
-  expect(counted.rows.map(({ count }) => Number(count))).toEqual(writers.map(({ done }) => done));
-  await there.end();
+  await writers.more(200);
+  await admin.query("RESHARD prod prod_3x all_tables");
+  const there = await writers.during(() => streamingBack(admin));
+  await writers.more(300);
+  await admin.query(`CUTOVER ${there}`);
+  const back = await writers.during(() => streamingBack(admin, there));
+  await writers.more(300);
+  await admin.query(`CUTOVER ${back}`);
+  await writers.during(() => streamingBack(admin, there, back));
+  await writers.more(300);
+  await writers.stop();
+  expect(writers.faults(await readTold(shards))).toEqual([]);
+  await expect.poll(async () => writers.faults(await readTold(source)), { timeout: 30_000 }).toEqual([]);
   await admin.end();
-}, 60_000);
+}, 120_000);
