@@ -3,6 +3,7 @@ import { from, identity, lastValueFrom, mergeMap, pipe, tap } from "rxjs";
 import { ReshardError } from "../errors.js";
 import { run } from "../flow.js";
 import { decodeTuples } from "../operators/decode-tuples.js";
+import { operateRows } from "../operators/operate-rows.js";
 import { partitionRows, rowPart } from "../operators/partition-rows.js";
 import { shardRows } from "../operators/shard-rows.js";
 import { widenIntegers } from "../operators/widen-integers.js";
@@ -36,6 +37,7 @@ import { removeDuplicates } from "./remove-duplicates.js";
 import { SchemaReporter } from "./schema-reporter.js";
 import { openSchemaSession } from "./schema-session.js";
 import type { SourceShard } from "./source-shard.js";
+import { shapeOf, tableAfter } from "./table-chains.js";
 import { copyFormatOf } from "./value-formats.js";
 import { patienceOf, withRetries } from "./with-retries.js";
 
@@ -220,6 +222,8 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
       return snapshot;
     },
   });
+  const chain = migration.chainOf(shapeOf(table));
+  const after = tableAfter(table, chain);
   const operators = pipe(
     decodeTuples({ columns: table.columns.length, table: displayName(table), format }),
     tap((batch: RowBatch) => {
@@ -228,15 +232,16 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
       if (batch.count > 0) bytes += batch.ends[batch.count - 1]! - batch.starts[0]! - 5 * (batch.count - 1);
       report({ type: "table-progress", ...named(migration, piece), rows, bytes, estimatedRows: table.estimatedRows });
     }),
+    chain === undefined ? identity : operateRows(chain, format),
     // Text is read by whatever type the column has.
-    format === "text" ? identity : widenIntegers({ table, columns: widened }),
-    shardRows({ table, route: migration.route(table), format }),
+    format === "text" ? identity : widenIntegers({ table: after, columns: widened }),
+    shardRows({ table: after, route: migration.route(table), format }),
     partitionRows(shards.length),
   );
   const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table, format, progress: source.progress, exclusive })
+      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table: after, format, progress: source.progress, exclusive })
       : undefined,
   );
   if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);

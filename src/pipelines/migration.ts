@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { Pipeline, ServerAddress, Shard } from "../config/types.js";
 import { defect, ReshardError } from "../errors.js";
+import type { OperatorChain } from "../operators/operator-chain.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { tableId, type TableName } from "../postgres/identifiers.js";
@@ -21,7 +22,9 @@ import { reading } from "./reading.js";
 import { Sessions } from "./sessions.js";
 import { checkSlotRoom } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
+import type { TableShape } from "../table-batch.js";
 import { type SourceShard, sourceShards, unknownTable } from "./source-shard.js";
+import { checkChain, routeByOperator, shapeOf } from "./table-chains.js";
 
 /** A migration under way: what every stage works with. */
 export interface Migration {
@@ -46,6 +49,8 @@ export interface Migration {
   schemaPlan(): Promise<SchemaPlan>;
   /** Where a table's rows go. */
   route(table: TableName): TableRoute;
+  /** The pipeline's own operators for a table. Undefined: none concerns it. */
+  chainOf(table: TableShape): OperatorChain | undefined;
   close(): Promise<void>;
 }
 
@@ -55,6 +60,8 @@ export interface MigrationOptions {
   readonly signal: AbortSignal;
   /** The destination's rows may be there already (a slot that somebody else copied for). */
   readonly filledElsewhere?: boolean;
+  /** Makes the pipeline's own operators for a table. */
+  readonly chainOf?: (table: TableShape) => OperatorChain | undefined;
   /** Only compare: where no journal was begun none is, and nothing is made anywhere. */
   readonly compareOnly?: boolean;
 }
@@ -97,7 +104,9 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     for (const [number, address] of addresses.entries()) facts.push(await checkSource(monitors[number]!, pipeline, address));
     const copyServers: CopyServer[][] = [];
     for (const [number, shard] of pipeline.from.shards.entries()) copyServers.push(await copyServersOf(shard, monitors[number]!, facts[number]!, sessions));
-    const { routes, publication, notes } = facts[0]!;
+    const { publication, notes } = facts[0]!;
+    const chainOf = options.chainOf ?? ((): undefined => undefined);
+    const routes = routesBehind(chainOf, facts[0]!, pipeline);
     for (const note of notes) report({ type: "note", message: note });
     const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await sessions.kept.use(addresses[number]!, "monitor", work);
     const sources = (slots: readonly string[]): SourceShard[] =>
@@ -130,6 +139,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
         if (route === undefined) throw unknownTable(table);
         return route;
       },
+      chainOf,
       async close() {
         await Promise.all([sessions.kept.close(), lock.release()]);
       },
@@ -138,6 +148,15 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     await Promise.all([...opened.map(endQuietly), sessions.kept.close(), lock.release()]);
     throw error;
   }
+}
+
+/** Where rows go when operators have passed them. */
+function routesBehind(chainOf: NonNullable<MigrationOptions["chainOf"]>, { routes, publication }: SourceFacts, { from, to }: Pipeline): ReadonlyMap<string, TableRoute> {
+  return new Map(publication.tables.map((table) => {
+    const chain = chainOf(shapeOf(table));
+    if (chain !== undefined) checkChain(table, chain, from.shards.length);
+    return [tableId(table), (chain && routeByOperator(table, chain, to.shards.length)) ?? routes.get(tableId(table))!];
+  }));
 }
 
 /** The permanent slot takes one of the primary's. */

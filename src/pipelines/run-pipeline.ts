@@ -10,7 +10,7 @@ import type { Report } from "./events.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
 import { makesSchema } from "./makes-schema.js";
-import { beginningOf, type Migration, openMigration } from "./migration.js";
+import { beginningOf, type Migration, type MigrationOptions, openMigration } from "./migration.js";
 import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
 import { reversePipeline } from "./reverse-pipeline.js";
@@ -27,6 +27,8 @@ export interface RunOptions {
   /** Aborted when the operator asks to stop. */
   readonly signal: AbortSignal;
   readonly ignoreErrors?: boolean;
+  /** Makes the pipeline's own operators for a table. */
+  readonly chainOf?: MigrationOptions["chainOf"];
   /** What a cutover stage, or one back, holds back and moves; by default what the configuration names. */
   readonly trafficOf?: (pipeline: Pipeline) => Traffic;
   /** Awaited before each stage: for who runs a pipeline inside a larger play, as the demo does. */
@@ -89,7 +91,7 @@ async function runStagesOf(options: RunOptions): Promise<RunResult> {
   const { pipeline, report, signal } = options;
   let migration: Migration | undefined;
   try {
-    const opening = { pipeline, report, signal, ...beginningOf(pipeline) };
+    const opening = { pipeline, report, signal, ...(options.chainOf === undefined ? {} : { chainOf: options.chainOf }), ...beginningOf(pipeline) };
     migration = await openMigration(opening);
     let verdicts: readonly TableVerdict[] = [];
     let cutover: CutoverResult | undefined;

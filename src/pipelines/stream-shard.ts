@@ -2,6 +2,8 @@ import { pipe, tap } from "rxjs";
 import type pg from "pg";
 import type { ChangeBatch, ShardedChangeBatch } from "../change-batch.js";
 import { run, type Sink } from "../flow.js";
+import { operateChanges } from "../operators/operate-changes.js";
+import type { OperatorChain } from "../operators/operator-chain.js";
 import { rewriteUpserts } from "../operators/rewrite-upserts.js";
 import { rowsOfShard } from "../operators/rows-of-shard.js";
 import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
@@ -12,6 +14,7 @@ import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { applyToShard } from "../sinks/apply-to-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { changeStream } from "../sources/change-stream.js";
+import { completeChanges } from "../sources/complete-changes.js";
 import { completeRows } from "../sources/source-rows.js";
 import { Lookup } from "./lookup.js";
 import type { Migration } from "./migration.js";
@@ -20,6 +23,7 @@ import { SchemaGate } from "./schema-gate.js";
 import { shardState } from "./shard-state.js";
 import { joinSnapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
+import { RelationChains, relationAfter, shapeOfRelation } from "./table-chains.js";
 import { untilDone } from "./until-done.js";
 import { streamFormatOf } from "./value-formats.js";
 import { Whereabouts } from "./whereabouts.js";
@@ -47,6 +51,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
     const texts = new Set(source.published(relation).columns.filter((column) => !column.sendsBinary).map((column) => column.name));
     return (column) => format === "text" || texts.has(column);
   };
+  const chains = new RelationChains((relation) => migration.chainOf(shapeOfRelation(relation, source.published(relation))));
   let changes = 0;
   const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {
     const { applied, tables } = states[index]!;
@@ -79,8 +84,18 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
     stop,
     ...(snapshot === undefined ? {} : { stopAt: snapshot.position }),
   });
+  const chainOf = (relation: PgoutputRelation): OperatorChain | undefined => (source.takes(relation) && !gate.leavesOut(relation) ? chains.of(relation) : undefined);
   const counted = pipe(
     gate.operator(),
+    completeChanges({
+      concerns: (relation) => {
+        const chain = chainOf(relation);
+        return chain && { gone: chain.drops ? "deleted" : "partial" };
+      },
+      complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...source.published(row.relation), isText: isText(row.relation) })),
+      untilSeen: (transactions) => whereabouts.untilSeen(transactions),
+    }),
+    operateChanges({ chainOf, relationAfter, format }),
     shardChanges((relation) => (source.takes(relation) && !gate.leavesOut(relation) ? migration.route(relation) : undefined)),
     tap((batch: ShardedChangeBatch) => {
       changes += batch.count;

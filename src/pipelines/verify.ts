@@ -3,7 +3,8 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { type PublishedTable, readServerVersion } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
-import { displayName } from "../postgres/identifiers.js";
+import { displayName, tableId } from "../postgres/identifiers.js";
+import { checkTargetColumns } from "./check-target-columns.js";
 import { checksumStatement } from "./checksum-statement.js";
 import { checkStopped, interrupted } from "./interrupted.js";
 import type { Migration } from "./migration.js";
@@ -11,9 +12,12 @@ import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
 import { readSlot } from "./slot-state.js";
 import { exportSnapshot, joinSnapshot, type Snapshot } from "./snapshot.js";
+import { rowsSum } from "./rows-sum.js";
 import type { SourceShard } from "./source-shard.js";
 import { stopWaiting } from "./stop-waiting.js";
+import { shapeOf, tableAfter } from "./table-chains.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
+import { copyFormatOf } from "./value-formats.js";
 
 /** Tables compared at a time; each is read on the source's shards and on the destination's at once. */
 const PARALLEL_TABLES = 2;
@@ -114,12 +118,13 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
   const { sources, shards } = migration;
   const route = migration.route(table);
   const takers = sources.filter((source) => source.takes(table));
+  const { source: sumOfSource, shard: sumOfShard } = await waysToSum(migration, table, sameMajor);
   const [there, found] = await Promise.all([
-    Promise.all(takers.map((source) => readSum(readers[source.number]!, checksumStatement(source.published(table), { sameMajor, where: source.published(table).rowFilter })))),
+    Promise.all(takers.map((source) => sumOfSource(readers[source.number]!, source.published(table)))),
     Promise.all(shards.map((shard, index) =>
       onShard(migration, shard, async (client) => ({
-        ...(await readSum(client, checksumStatement(table, { sameMajor }))),
-        misplaced: await misplacedRows(client, table, route, index, migration.pipeline.general.reshardingCopyFormat),
+        ...(await sumOfShard(client)),
+        misplaced: await misplacedRows(client, tableAfter(table, migration.chainOf(shapeOf(table))), route, index, migration.pipeline.general.reshardingCopyFormat),
       })),
     )),
   ]);
@@ -132,6 +137,25 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
     shardRows: found.map((shard) => shard.rows),
     equal,
     misplaced: found.reduce((misplaced, shard) => misplaced + shard.misplaced, 0),
+  };
+}
+
+/** By the servers; or here, where the source's rows have to pass operators first. */
+async function waysToSum(migration: Migration, table: PublishedTable, sameMajor: boolean): Promise<{ source(client: pg.Client, published: PublishedTable): Promise<Sum>; shard(client: pg.Client): Promise<Sum> }> {
+  const chain = migration.chainOf(shapeOf(table));
+  if (chain === undefined) {
+    return {
+      source: (client, published) => readSum(client, checksumStatement(published, { sameMajor, where: published.rowFilter })),
+      shard: (client) => readSum(client, checksumStatement(table, { sameMajor })),
+    };
+  }
+  const after = tableAfter(table, chain);
+  const widened = (await checkTargetColumns(migration, [table])).get(tableId(table)) ?? new Set();
+  const format = copyFormatOf(table, migration.pipeline);
+  return {
+    // In the order of the first shard's columns.
+    source: (client, published) => rowsSum(client, { table: { ...published, columns: table.columns }, format, chain, widened }),
+    shard: (client) => rowsSum(client, { table: { ...after, rowFilter: undefined }, format }),
   };
 }
 

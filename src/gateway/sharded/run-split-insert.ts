@@ -7,7 +7,7 @@ import { parametersIn } from "./parameters-in.js";
 import type { Portal } from "./prepared-statements.js";
 import type { GatherPlan } from "./run-on-several.js";
 import type { ShardSession } from "./shard-session.js";
-import { TypeOid } from "./type-oids.js";
+import { TypeOid } from "../../postgres/type-oids.js";
 
 /**
  * For each row of an INSERT the shard that it goes to.

@@ -9,6 +9,8 @@ export const TypeOid = {
   int4: 23,
   text: 25,
   oid: 26,
+  json: 114,
+  xml: 142,
   float4: 700,
   float8: 701,
   money: 790,
@@ -25,5 +27,6 @@ export const TypeOid = {
   uuid: 2950,
   pg_lsn: 3220,
   macaddr8: 774,
+  jsonb: 3802,
   xid8: 5069,
 } as const;
