@@ -141,7 +141,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
 }
 
 /** By the servers; or here, where the source's rows have to pass operators first. */
-async function waysToSum(migration: Migration, table: PublishedTable, sameMajor: boolean): Promise<{ source(client: pg.Client, published: PublishedTable): Promise<Sum>; shard(client: pg.Client): Promise<Sum> }> {
+async function waysToSum(migration: Migration, table: PublishedTable, sameMajor: boolean): Promise<{ readonly source: (client: pg.Client, published: PublishedTable) => Promise<Sum>; readonly shard: (client: pg.Client) => Promise<Sum> }> {
   const chain = migration.chainOf(shapeOf(table));
   if (chain === undefined) {
     return {
