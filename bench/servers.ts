@@ -83,6 +83,7 @@ export function pipelineBetween({ source, shards, from, to, sharding, stages, sl
     publication: PUBLICATION,
     slot,
     stages,
+    operators: [],
     general: {
       reshardingParallelCopies: 4,
       reshardingCopyFormat: "binary",

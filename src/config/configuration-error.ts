@@ -24,6 +24,8 @@ export type ProblemCode =
   /** A `${` that starts no substitution. */
   | "BAD_SUBSTITUTION"
   | "UNKNOWN_DATABASE"
+  /** A stage names an operator, a source or a sink that is not there. */
+  | "UNKNOWN_ENTRY"
   | "SHARD_GAP"
   /** A shard with no primary, or more than one. */
   | "PRIMARY"

@@ -269,11 +269,27 @@ export const SCHEMA_PHASES = ["pre", "post", "cutover", "post-cutover"] as const
 const stage = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
   grammar(`[[stages]] of type "${type}"`, { type: z.preprocess(unwrapped, z.literal(type)), ...shape });
 
+const operators = list(name, "a list of names of [operators.NAME]").default([]);
+
 /** By `type`. */
 export const STAGES = {
   schema_sync: stage("schema_sync", { phase: oneOf(...SCHEMA_PHASES) }),
-  copy: stage("copy", {}),
-  replicate: stage("replicate", { until: oneOf("caught-up", "stopped").default("caught-up") }),
+  copy: stage("copy", { operators }),
+  replicate: stage("replicate", { until: oneOf("caught-up", "stopped").default("caught-up"), operators }),
   verify: stage("verify", {}),
   cutover: stage("cutover", {}),
+  flow: stage("flow", { source: name, operators, sink: name }),
+  command: stage("command", { run: name, timeout: milliseconds.default(600_000) }),
 } as const;
+
+/** Of a file whose stages are flows and commands. */
+export const FLOW_PIPELINE = grammar("[pipeline]", { config: name.optional(), users: name.optional() }, PIPELINE.keys.filter((key) => !["config", "users"].includes(key)));
+
+/** What all `[operators.NAME]` have; the other keys depend on `type`. */
+export const OPERATOR = entry({ type: name, tables: list(name, 'a list of tables: "table", "schema.table" or "schema.*"').min(1, { error: "at least one table, or none of the key for all" }).optional() });
+/** The same of `[sources.NAME]` and `[sinks.NAME]`. */
+export const FLOW_END = entry({ type: name, database: name.optional() });
+
+function entry<Shape extends z.ZodRawShape>(shape: Shape): (label: string) => Grammar<z.infer<z.ZodObject<Shape, z.core.$loose>>> {
+  return (label) => ({ label, keys: Object.keys(shape), ignored: [], schema: z.looseObject(shape) });
+}

@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import type { Place, Problem } from "./configuration-error.js";
+import { ConfigurationError, placeText, type Place, type Problem } from "./configuration-error.js";
+import { flowEnds, operatorEntries } from "./entries.js";
 import type { Environment } from "./environment.js";
-import { DEFAULT_SEQUENCES, PIPELINE, SLOT_NAME, SLOT_NAME_EXPECTED } from "./grammar.js";
-import { assemblePipeline, type DatabaseReference } from "./pipeline.js";
+import { DEFAULT_SEQUENCES, FLOW_PIPELINE, PIPELINE, SLOT_NAME, SLOT_NAME_EXPECTED } from "./grammar.js";
+import { assembleFlow, assemblePipeline, databasesOf, type DatabaseReference } from "./pipeline.js";
 import { isAbsent, readDocument, type ReadFile } from "./read-document.js";
 import { problemAt, readRow, textIn } from "./rows.js";
 import { readSections, standardTable } from "./sections.js";
-import { stagesOf } from "./stages.js";
+import { areAllFree, stagesOf } from "./stages.js";
 import type { TomlDocument, TomlTable } from "./toml-document.js";
-import type { Pipeline, SequenceStrategy, Stage } from "./types.js";
+import type { FlowPipeline, Pipeline, SequenceStrategy, Stage } from "./types.js";
 
 /** What the commands with `--from-database` and `--to-database` were given. */
 export interface DatabaseFlags {
@@ -39,47 +40,68 @@ export interface DatabaseFlags {
 const readWhole: ReadFile = (path) => readFileSync(path);
 
 /**
- * The pipeline that a pipeline file describes, with the files that its `[pipeline] config` and `users` name (relative
- * to it). Sections of all of them are added up.
+ * The move of a database that a pipeline file describes, as `readPipelineFile`.
+ *
+ * @throws ConfigurationError with every mistake of every file, and where the file moves no database.
+ */
+export function loadPipelineFile(path: string, environment: Environment, readFile: ReadFile = readWhole): Pipeline {
+  const pipeline = readPipelineFile(path, environment, readFile);
+  if (pipeline.from !== undefined) return pipeline;
+  const place = { file: path, line: 1, column: 1 };
+  throw new ConfigurationError([problemAt(place, "MISSING", "the file moves no database: its stages are flows and commands", "[pipeline] with from, to and publication, and stages that move rows")]);
+}
+
+/**
+ * What a pipeline file describes, with the files that its `[pipeline] config` and `users` name (relative to it).
+ * Sections of all of them are added up.
  *
  * @throws ConfigurationError with every mistake of every file.
  */
-export function loadPipelineFile(path: string, environment: Environment, readFile: ReadFile = readWhole): Pipeline {
+export function readPipelineFile(path: string, environment: Environment, readFile: ReadFile = readWhole): Pipeline | FlowPipeline {
   const problems: Problem[] = [];
   const main = readDocument(path, wholly(path), readFile, problems);
-  const documents = main === undefined ? [] : [main];
-  let complete = main !== undefined;
+  if (main === undefined) throw new ConfigurationError(problems);
+  const table = standardTable(main, "pipeline", environment, problems);
+  const free = areAllFree(main);
+  if (main.value["pipeline"] === undefined && !free) {
+    const place = { file: path, line: 1, column: 1 };
+    problems.push(
+      problemAt(
+        place,
+        "MISSING",
+        "the file has no [pipeline] section",
+        "[pipeline] with from, to and publication",
+      ),
+    );
+  }
+  const row = table === undefined || free ? undefined : readRow(main, ["pipeline"], table, PIPELINE, problems)?.value;
+  if (table !== undefined && free) readRow(main, ["pipeline"], table, FLOW_PIPELINE, problems);
+  const named = filesNamed(path, main, table);
+  const others = named.files.flatMap(({ file, place }) => readDocument(file, place, readFile, problems) ?? []);
+  const complete = named.complete && others.length === named.files.length;
+  const sections = readSections([main, ...others], main, complete, environment, problems);
+  const notes = [...sections.notes];
+  const databaseNamed = databasesOf(sections, problems, notes);
 
-  let table: TomlTable | undefined;
-  if (main !== undefined) {
-    table = standardTable(main, "pipeline", environment, problems);
-    if (main.value["pipeline"] === undefined) {
-      const place = { file: path, line: 1, column: 1 };
-      problems.push(
-        problemAt(
-          place,
-          "MISSING",
-          "the file has no [pipeline] section",
-          "[pipeline] with from, to and publication",
-        ),
-      );
-    }
-    const named = filesNamed(path, main, table);
-    for (const { file, place } of named.files) {
-      const document = readDocument(file, place, readFile, problems);
-      if (document !== undefined) documents.push(document);
-    }
-    complete = named.complete && documents.length === named.files.length + 1;
+  const entries = {
+    operators: operatorEntries(main, environment, problems),
+    sources: flowEnds(main, "sources", environment, problems, databaseNamed),
+    sinks: flowEnds(main, "sinks", environment, problems, databaseNamed),
+  };
+  const { stages, operators } = stagesOf(main, environment, entries, problems);
+  for (const [section, { unused }] of Object.entries(entries)) {
+    for (const name of unused) notes.push(`${placeText(main.keyAt([section, name]))}: [${section}.${name}] is not used: no stage names it`);
   }
 
-  const row =
-    main === undefined || table === undefined ? undefined : readRow(main, ["pipeline"], table, PIPELINE, problems)?.value;
+  if (free) {
+    const idle = FLOW_PIPELINE.ignored.filter((key) => table?.[key] !== undefined);
+    for (const key of idle) notes.push(`${placeText(main.keyAt(["pipeline", key]))}: "${key}" is not used: no stage moves a database`);
+    return assembleFlow(sections, stages, problems, notes);
+  }
   const reference = (key: string): DatabaseReference | undefined => {
     const name = textIn(table, key);
-    if (main === undefined || name === undefined || name === "") return undefined;
-    return { name, place: main.valueAt(["pipeline", key]) };
+    return name === undefined || name === "" ? undefined : { name, place: main.valueAt(["pipeline", key]) };
   };
-  const sections = readSections(documents, main, complete, environment, problems);
   const order = {
     from: reference("from"),
     to: reference("to"),
@@ -88,9 +110,10 @@ export function loadPipelineFile(path: string, environment: Environment, readFil
     onDdl: row?.on_ddl ?? "stop",
     sequences: row?.sequences ?? DEFAULT_SEQUENCES,
     slot: row?.replication_slot,
-    stages: main === undefined ? [] : stagesOf(main, environment, problems),
+    stages,
+    operators,
   };
-  return assemblePipeline(sections, order, problems);
+  return assemblePipeline(sections, order, databaseNamed, problems, notes);
 }
 
 /**
@@ -141,8 +164,10 @@ export function loadDatabases(
     sequences: flags.sequences ?? DEFAULT_SEQUENCES,
     slot: flags.slot,
     stages: flags.stages,
+    operators: [],
   };
-  return assemblePipeline(sections, order, problems);
+  const notes = [...sections.notes];
+  return assemblePipeline(sections, order, databasesOf(sections, problems, notes), problems, notes);
 }
 
 /** The files that `[pipeline]` names, each once; not complete where a name is there but is none. */
@@ -152,7 +177,7 @@ function filesNamed(
   table: TomlTable | undefined,
 ): { readonly files: readonly { readonly file: string; readonly place: Place }[]; readonly complete: boolean } {
   const files = new Map<string, { readonly file: string; readonly place: Place }>();
-  let complete = table !== undefined;
+  let complete = table !== undefined || main.value["pipeline"] === undefined;
   for (const key of ["config", "users"]) {
     const name = textIn(table, key);
     if (name === undefined || name === "") {

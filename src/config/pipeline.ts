@@ -7,7 +7,8 @@ import { placeOf, problemAt, textIn, type Row } from "./rows.js";
 import type { Sections } from "./sections.js";
 import { shardingRulesOf } from "./sharding-rules.js";
 import { reportSharedServers, shardsOf } from "./shards.js";
-import type { Database, General, Pipeline, SequenceStrategy, Stage } from "./types.js";
+import { isFree } from "./stages.js";
+import type { Database, FlowPipeline, General, OperatorEntry, Pipeline, SequenceStrategy, Stage } from "./types.js";
 
 /** A database's name and where somebody wrote it. */
 export interface DatabaseReference {
@@ -25,19 +26,32 @@ export interface Order {
   readonly sequences: SequenceStrategy;
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];
+  readonly operators: readonly OperatorEntry[];
+}
+
+/** The logical database of a name that stands somewhere; undefined where there is none or it is wrong, which is reported. */
+export type DatabaseNamed = (name: string, place: Place) => Database | undefined;
+
+/** Reports rules of databases that no entry defines, too. Tables of databases that nobody asks for are checked for themselves only. */
+export function databasesOf(sections: Sections, problems: Problem[], notes: string[]): DatabaseNamed {
+  const checkName = checkDatabaseNames(sections, problems);
+  const known = new Map<string, Database>();
+  return (name, place) => {
+    if (!checkName(name, place)) return undefined;
+    const database = known.get(name) ?? databaseOf(name, sections, problems, notes);
+    known.set(name, database);
+    return database;
+  };
 }
 
 /**
- * The pipeline that sections and order describe. Tables of databases that take no part are checked for themselves
- * only; those of `from` and `to` must also fit together.
+ * The pipeline that sections and order describe. Databases `from` and `to` must also fit together.
  *
+ * @param notes - what there is to tell so far.
  * @throws ConfigurationError with all of `problems`, those found before and those found here.
  */
-export function assemblePipeline(sections: Sections, order: Order, problems: Problem[]): Pipeline {
-  const notes = [...sections.notes];
-  const checkName = checkDatabaseNames(sections, problems);
-  const build = ({ name, place }: DatabaseReference): Database | undefined =>
-    checkName(name, place) ? databaseOf(name, sections, problems, notes) : undefined;
+export function assemblePipeline(sections: Sections, order: Order, databaseNamed: DatabaseNamed, problems: Problem[], notes: string[]): Pipeline {
+  const build = ({ name, place }: DatabaseReference): Database | undefined => databaseNamed(name, place);
   const from = order.from === undefined ? undefined : build(order.from);
   const same = order.to !== undefined && order.from?.name === order.to.name;
   if (same) {
@@ -67,11 +81,22 @@ export function assemblePipeline(sections: Sections, order: Order, problems: Pro
     sequences: order.sequences,
     slot: order.slot,
     stages: order.stages,
+    operators: order.operators,
     general: generalOf(sections.general),
     cutover,
     pgDumpPath: sections.pgDumpPath,
     notes,
   };
+}
+
+/**
+ * The pipeline of stages that move no database.
+ *
+ * @throws ConfigurationError with all of `problems`
+ */
+export function assembleFlow(sections: Sections, stages: readonly Stage[], problems: readonly Problem[], notes: readonly string[]): FlowPipeline {
+  if (problems.length > 0) throw new ConfigurationError(inOrder(problems));
+  return { from: undefined, stages: stages.filter(isFree), general: generalOf(sections.general), notes };
 }
 
 /** Reports rules and users of databases that no entry defines; answers with what checks, and reports, one more name. */

@@ -48,7 +48,7 @@ export interface Sections {
 const SERVE_SECTIONS: readonly string[] = ["admin"];
 
 /** Sections that only a pipeline file has. */
-export const PIPELINE_SECTIONS: readonly string[] = ["pipeline", "stages"];
+export const PIPELINE_SECTIONS: readonly string[] = ["pipeline", "stages", "operators", "sources", "sinks", "tests"];
 
 const SHARED_SECTIONS: readonly string[] = [
   "databases", "users", "sharded_tables", "sharded_mappings", "sharded_schemas", "omnisharded_tables", "general", "replication", "cutover",

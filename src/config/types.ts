@@ -1,3 +1,5 @@
+import type { Place } from "./configuration-error.js";
+
 /** How to reach one PostgreSQL server and database. */
 export interface ServerAddress {
   readonly host: string;
@@ -154,7 +156,55 @@ export type Stage =
   | { readonly type: "replicate"; readonly until: "caught-up" | "stopped" }
   | { readonly type: "verify" }
   /** Moves the applications over. Comes last. */
-  | { readonly type: "cutover" };
+  | { readonly type: "cutover" }
+  | FlowStage
+  | CommandStage;
+
+/** Rows or changes of one source, through operators, into one sink. */
+export interface FlowStage {
+  readonly type: "flow";
+  readonly source: FlowEnd;
+  readonly operators: readonly OperatorEntry[];
+  readonly sink: FlowEnd;
+}
+
+/** `sh -c run`. It is run whenever the stage is come to, after an interruption once more. */
+export interface CommandStage {
+  readonly type: "command";
+  readonly run: string;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
+/** A table of a pipeline file whose `type` says which other keys it has; whoever knows the types checks those. */
+interface Entry {
+  /** `NAME` of `[operators.NAME]`. */
+  readonly name: string;
+  /** One that is built in, or (operators only) a module's path relative to the file that the entry is in. */
+  readonly type: string;
+  /** All other keys, the environment's values put in as texts. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Keys of `options` with a value that came at least partly from the environment: not to be shown. */
+  readonly fromEnvironment: readonly string[];
+  /** Of the entry itself. */
+  readonly place: Place;
+  /** Of all keys' values, and of what is in them: `columns`, `columns.email`, `columns.0`. */
+  readonly places: Readonly<Record<string, Place>>;
+  /** Of the keys themselves. */
+  readonly keyPlaces: Readonly<Record<string, Place>>;
+}
+
+/** `[operators.NAME]` */
+export interface OperatorEntry extends Entry {
+  /** `table`, `schema.table` or `schema.*`; undefined is all tables. */
+  readonly tables: readonly string[] | undefined;
+}
+
+/** `[sources.NAME]` or `[sinks.NAME]` */
+export interface FlowEnd extends Entry {
+  /** The one that `database` names. */
+  readonly database: Database | undefined;
+}
 
 /** What a run needs to know, however it was written: a pipeline file, or pgdog.toml and flags. */
 export interface Pipeline {
@@ -170,10 +220,21 @@ export interface Pipeline {
   /** Base name of the slots; the source shard's number is appended. */
   readonly slot: string | undefined;
   readonly stages: readonly Stage[];
+  /** What copied and streamed rows pass, in order. */
+  readonly operators: readonly OperatorEntry[];
   readonly general: General;
   readonly cutover: CutoverSettings;
   /** `[replication] pg_dump_path`. */
   readonly pgDumpPath: string | undefined;
   /** What was accepted but is not used, one sentence each, with its place; for the operator to read. */
+  readonly notes: readonly string[];
+}
+
+/** A pipeline file that moves no database: of flows and commands only. */
+export interface FlowPipeline {
+  readonly from: undefined;
+  readonly stages: readonly (FlowStage | CommandStage)[];
+  readonly general: General;
+  /** As of `Pipeline`. */
   readonly notes: readonly string[];
 }

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import type { Pipeline, Stage } from "../config/types.js";
+import { defect } from "../errors.js";
 import { journalPhase, journalStageFinished } from "../progress/journal.js";
 import { carryOver, takeOverAddedTables } from "./carry-over.js";
+import { runCommandStage } from "./command-stage.js";
 import { configuredTraffic } from "./configured-traffic.js";
 import { copyTables } from "./copy.js";
 import { type CutoverResult, cutOver, type SettleCutover, settleCutover, type SettledCutover } from "./cutover.js";
@@ -182,5 +184,12 @@ async function runStage(migration: Migration, stage: Exclude<Stage, { type: "cut
     case "verify":
       if (migration.entry.phase !== "none") await takeOverAddedTables(migration);
       return await verify(migration);
+    case "command": {
+      const { pipeline: { from, to }, report, signal } = options;
+      await runCommandStage(stage, { sides: { from: from.name, to: to.name }, report, signal });
+      return undefined;
+    }
+    case "flow":
+      throw defect(`Flow stages (${stage.source.name} to ${stage.sink.name}) cannot be run yet.`);
   }
 }

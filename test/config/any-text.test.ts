@@ -45,6 +45,26 @@ shard = 1
 [[stages]]
 type = "replicate"
 until = "stopped"
+operators = ["mails"]
+
+[[stages]]
+type = "flow"
+source = "users"
+operators = ["mails"]
+sink = "file"
+
+[operators.mails]
+type = "mask"
+columns = { email = "hash", phone = ["digits"] }
+
+[sources.users]
+type = "table"
+database = "prod"
+table = "users"
+
+[sinks.file]
+type = "ndjson"
+file = "\${FILE:-users.ndjson}"
 `;
 
 test("any text at all", () => {
@@ -65,14 +85,17 @@ test("a valid text with pieces taken out, put in and exchanged", () => {
 });
 
 test("known sections and keys with any values", () => {
-  const words = ["prod", "prod_2x", "a", "primary", "list", "range", "bigint", "uuid", "copy", "${X}", "${X:-1}", "", "0197a9b4-0000-7000-8000-000000000000"];
+  const words = ["prod", "prod_2x", "a", "primary", "list", "range", "bigint", "uuid", "copy", "flow", "command", "${X}", "${X:-1}", "", "0197a9b4-0000-7000-8000-000000000000"];
   const leaf = fc.oneof(fc.constantFrom(...words), fc.string(), fc.integer({ min: -1, max: 3 }), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.boolean(), fc.constant(1.5), fc.constant(new Date(0)));
   const value: fc.Arbitrary<unknown> = fc.oneof({ weight: 5, arbitrary: leaf }, fc.array(leaf, { maxLength: 3 }), fc.array(fc.dictionary(fc.constantFrom("values", "start", "end", "shard", "__proto__"), fc.oneof(leaf, fc.array(leaf, { maxLength: 3 })), { noNullPrototype: false }), { maxLength: 3 }));
   const tableOf = (keys: readonly string[]) => fc.dictionary(fc.constantFrom(...keys, "other", "__proto__"), value, { noNullPrototype: false });
   const section = (keys: readonly string[]) => fc.oneof({ weight: 6, arbitrary: fc.array(tableOf(keys), { maxLength: 4 }) }, tableOf(keys), value);
   const sections = {
     pipeline: fc.oneof(tableOf(grammar.PIPELINE.keys.filter((key) => key !== "config" && key !== "users")), value),
-    stages: section(["type", "phase", "until"]),
+    stages: section(["type", "phase", "until", "operators", "source", "sink", "run", "timeout"]),
+    operators: fc.dictionary(fc.constantFrom("a", "prod"), fc.oneof(tableOf(["type", "tables", "columns"]), value)),
+    sources: fc.dictionary(fc.constantFrom("a", "prod"), fc.oneof(tableOf(["type", "database", "table"]), value)),
+    sinks: fc.dictionary(fc.constantFrom("a", "prod"), fc.oneof(tableOf(["type", "database", "file"]), value)),
     databases: section(grammar.DATABASES.keys),
     users: section(grammar.USERS.keys),
     sharded_tables: section(grammar.SHARDED_TABLES.keys),

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { ConfigurationError, problemText, type Problem } from "../../src/config/configuration-error.js";
-import { loadDatabases, loadPipelineFile, type DatabaseFlags } from "../../src/config/load.js";
+import { loadDatabases, loadPipelineFile, readPipelineFile, type DatabaseFlags } from "../../src/config/load.js";
 import type { ReadFile } from "../../src/config/read-document.js";
 import type { Environment } from "../../src/config/environment.js";
-import type { Pipeline } from "../../src/config/types.js";
+import type { FlowPipeline, Pipeline } from "../../src/config/types.js";
 
 /** A file system of these files only. */
 export function filesOf(files: Readonly<Record<string, string>>): ReadFile {
@@ -65,4 +65,9 @@ export function problemsOf(load: () => unknown): readonly Problem[] {
 
 export function linesOf(load: () => unknown): readonly string[] {
   return problemsOf(load).map(problemText);
+}
+
+/** As `loadText`, of a file that may have flows and commands only. */
+export function readText(text: string, environment: Environment = {}): Pipeline | FlowPipeline {
+  return readPipelineFile("p.toml", environment, filesOf({ "p.toml": text }));
 }

@@ -106,6 +106,7 @@ test("PgDog's own examples of resharding load", () => {
     sequences: "sharded",
     slot: undefined,
     stages: [{ type: "copy" }],
+    operators: [],
     general: {
       reshardingParallelCopies: 4,
       reshardingCopyFormat: "binary",

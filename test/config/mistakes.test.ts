@@ -41,7 +41,7 @@ const mistakes: readonly Mistake[] = [
   after(
     "a section like no other",
     "[entirely_different]\n",
-    '+0:1: unknown section "entirely_different", expected one of pipeline, stages, databases, users, sharded_tables, sharded_mappings, sharded_schemas, omnisharded_tables, general, replication, cutover',
+    '+0:1: unknown section "entirely_different", expected one of pipeline, stages, operators, sources, sinks, tests, databases, users, sharded_tables, sharded_mappings, sharded_schemas, omnisharded_tables, general, replication, cutover',
   ),
   instead("one pair of brackets", '[[databases]]\nname = "prod"\n', '[databases]\nname = "prod"\n', "p.toml:11:3: not valid TOML: trying to redefine an already defined table or value"),
   after("a table for a list", '[users]\nname = "x"\n', '+0:1: "users" is a single table, expected [[users]], with two brackets'),
@@ -59,13 +59,13 @@ const mistakes: readonly Mistake[] = [
   instead("an empty name", 'publication = "all_tables"', 'publication = ""', 'p.toml:4:15: "publication" is empty, expected a string that is not empty'),
 
   // [[stages]]
-  after("a stage without a type", '[[stages]]\nphase = "pre"\n', '+0:1: [[stages]] lacks "type", expected "schema_sync", "copy", "replicate", "verify", "cutover"'),
-  after("a stage of no type", '[[stages]]\ntype = "coppy"\n', '+1:8: "type" is "coppy", expected "schema_sync", "copy", "replicate", "verify", "cutover", did you mean "copy"?'),
-  after("a type that is a number", "[[stages]]\ntype = 3\n", '+1:8: "type" is an integer, expected "schema_sync", "copy", "replicate", "verify", "cutover"'),
+  after("a stage without a type", '[[stages]]\nphase = "pre"\n', '+0:1: [[stages]] lacks "type", expected "schema_sync", "copy", "replicate", "verify", "cutover", "flow", "command"'),
+  after("a stage of no type", '[[stages]]\ntype = "coppy"\n', '+1:8: "type" is "coppy", expected "schema_sync", "copy", "replicate", "verify", "cutover", "flow", "command", did you mean "copy"?'),
+  after("a type that is a number", "[[stages]]\ntype = 3\n", '+1:8: "type" is an integer, expected "schema_sync", "copy", "replicate", "verify", "cutover", "flow", "command"'),
   after("a schema sync without a phase", '[[stages]]\ntype = "schema_sync"\n', '+0:1: [[stages]] of type "schema_sync" lacks "phase", expected "pre", "post", "cutover", "post-cutover"'),
   after("a phase that is none", '[[stages]]\ntype = "schema_sync"\nphase = "prae"\n', '+2:9: "phase" is "prae", expected "pre", "post", "cutover", "post-cutover", did you mean "pre"?'),
   after("a phase spelled as elsewhere", '[[stages]]\ntype = "schema_sync"\nphase = "post_cutover"\n', '+2:9: "phase" is "post_cutover", expected "pre", "post", "cutover", "post-cutover", did you mean "post-cutover"?'),
-  after("a key of another type", '[[stages]]\ntype = "copy"\nphase = "pre"\n', '+2:1: [[stages]] of type "copy" has no key "phase", expected one of type'),
+  after("a key of another type", '[[stages]]\ntype = "copy"\nphase = "pre"\n', '+2:1: [[stages]] of type "copy" has no key "phase", expected one of type, operators'),
   after("until that is none", '[[stages]]\ntype = "replicate"\nuntil = "caught_up"\n', '+2:9: "until" is "caught_up", expected "caught-up" or "stopped", did you mean "caught-up"?'),
   whole("no stages at all", `stages = []\n${VALID}`, 'p.toml:1:10: "stages" is empty, expected at least one stage, or none of the key for the standard order'),
   whole("stages that are no tables", `stages = [1, { type = "copy" }]\n${VALID}`, 'p.toml:1:11: an element of "stages" is an integer, expected a table'),

@@ -23,7 +23,7 @@ function databaseTables({ name, shards, sharding }: Database): string[] {
 }
 
 function stageKeys(stage: Stage): Record<string, string> {
-  return { ...stage };
+  return Object.fromEntries(Object.entries(stage).map(([key, value]) => [key, String(value)]));
 }
 
 function table(name: string, keys: Readonly<Record<string, string | number>>): string {

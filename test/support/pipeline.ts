@@ -57,11 +57,12 @@ export interface PipelineParts {
   readonly sharding?: Partial<ShardingRules>;
   readonly slot?: string;
   readonly stages?: readonly Stage[];
+  readonly operators?: Pipeline["operators"];
   readonly general?: Partial<General>;
   readonly cutover?: Partial<CutoverSettings>;
 }
 
-export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", sequences = "sharded", name = "sharded", sharding = {}, slot, stages = standardStages, general = {}, cutover = {} }: PipelineParts): Pipeline {
+export function makePipeline({ from, fromSharding = {}, replicas = [], to, publication, allowPartialPublication = false, onDdl = "stop", sequences = "sharded", name = "sharded", sharding = {}, slot, stages = standardStages, operators = [], general = {}, cutover = {} }: PipelineParts): Pipeline {
   const rules: ShardingRules = { tables: [], schemas: [], omnisharded: [], ...sharding };
   const sources = "host" in from ? [from] : from;
   return {
@@ -77,6 +78,7 @@ export function makePipeline({ from, fromSharding = {}, replicas = [], to, publi
     sequences,
     slot,
     stages,
+    operators,
     general: { ...GENERAL, ...general },
     cutover: { ...CUTOVER, ...cutover },
     pgDumpPath: undefined,
