@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import type { Pipeline, Stage } from "../config/types.js";
-import { defect } from "../errors.js";
+import { defect, ReshardError } from "../errors.js";
 import { journalPhase, journalStageFinished } from "../progress/journal.js";
 import { carryOver, takeOverAddedTables } from "./carry-over.js";
 import { runCommandStage } from "./command-stage.js";
@@ -22,6 +22,7 @@ import { syncShards } from "./sync-shards.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
 import type { Side, Traffic } from "./traffic.js";
 import { verify } from "./verify.js";
+import { listed } from "../words.js";
 
 export interface RunOptions {
   readonly pipeline: Pipeline;
@@ -56,6 +57,7 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const { pipeline, report, signal } = options;
   for (const note of pipeline.notes) report({ type: "note", message: note });
   if (pipeline.stages.some((stage) => stage.type === "cutover")) {
+    if (pipeline.operators.length > 0) throw operatorsBeforeCutover(pipeline);
     const trafficOf = options.trafficOf ?? configuredTraffic;
     // Where there is none, that is told before anything is begun.
     trafficOf(pipeline);
@@ -68,6 +70,14 @@ export async function runPipeline(options: RunOptions): Promise<RunResult> {
   if (result.cutover === undefined) return result;
   const { verdicts, sound } = await streamBack(options);
   return { ...result, verdicts: [...result.verdicts, ...verdicts], sound: result.sound && sound, inCharge: "destination" };
+}
+
+/** What streams back would overwrite the source's rows by what operators made of them. */
+function operatorsBeforeCutover({ operators }: Pipeline): ReshardError {
+  return new ReshardError("CUTOVER_WITH_OPERATORS", `Applications cannot be moved to rows that passed operators (${listed(operators.map(({ name }) => `"${name}"`))}): there would be no way back.`, {
+    place: operators[0]!.place,
+    remedy: "Leave out the stage of type \"cutover\", or the operators.",
+  });
 }
 
 async function settled(options: SettleCutover): Promise<SettledCutover> {

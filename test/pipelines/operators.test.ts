@@ -138,3 +138,10 @@ describe.each(["binary", "text"] as const)("operators on copy and stream, in %s"
     await Promise.all([client, ...shards].map((session) => session.end()));
   });
 });
+
+it("are not for a database that applications are moved to: what streams back would overwrite the source", async () => {
+  const place = { file: "p.toml", line: 3, column: 1 };
+  const entry = { name: "mails", type: "mask", tables: undefined, options: {}, fromEnvironment: [], place, places: {}, keyPlaces: {} };
+  const pipeline = makePipeline({ from: addressOf({ cluster, database: "a" }), to: [addressOf({ cluster, database: "b" })], publication: "everything", stages: [...rowStages, { type: "cutover" }] });
+  await expect(runToEnd({ ...pipeline, operators: [entry] })).rejects.toMatchObject({ code: "CUTOVER_WITH_OPERATORS", place });
+});
