@@ -8,6 +8,7 @@ import type { Execute } from "./execute.js";
 import { EXIT } from "./failure.js";
 import { addFinish } from "./finish.js";
 import { perform } from "./perform.js";
+import { addPlan } from "./plan.js";
 import { addRollback } from "./rollback.js";
 import { addRun } from "./run.js";
 import { addSchemaSync } from "./schema-sync.js";
@@ -40,6 +41,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
     .exitOverride()
     .addHelpText("after", "\nExample:\n  pg-reshard demo\n  pg-reshard run reshard.toml");
   addCheck(program, execute);
+  addPlan(program, execute);
   addRun(program, execute);
   addRollback(program, execute);
   addSchemaSync(program, execute);

@@ -18,6 +18,7 @@ import { replicate } from "./replicate.js";
 import { reversePipeline } from "./reverse-pipeline.js";
 import { type CarriedOver, carriedOverOf } from "./schema-changed.js";
 import { syncSchema, validateForeignKeys } from "./schema-sync.js";
+import { stageName } from "./stage-name.js";
 import { syncShards } from "./sync-shards.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
 import type { Side, Traffic } from "./traffic.js";
@@ -152,11 +153,6 @@ async function runStagesOf(options: RunOptions): Promise<RunResult> {
 
 async function note(migration: Migration, write: (client: pg.Client, id: string) => Promise<void>): Promise<void> {
   await migration.journal((client) => write(client, migration.id));
-}
-
-/** The name in the journal and in events: `schema_sync:pre`, `copy` … */
-export function stageName(stage: Stage): string {
-  return stage.type === "schema_sync" ? `schema_sync:${stage.phase}` : stage.type;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Pipeline } from "../../config/types.js";
 import type { DemoEvent } from "../../demo/demo-event.js";
 import type { PipelineEvent } from "../../pipelines/events.js";
-import { stageName } from "../../pipelines/run-pipeline.js";
+import { stageName } from "../../pipelines/stage-name.js";
 
 /** The first event of a command that runs a pipeline. */
 export interface StartedEvent {
