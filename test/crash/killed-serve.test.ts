@@ -1,200 +1,131 @@
-import { createServer, type AddressInfo } from "node:net";
-import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Cluster } from "../../src/embedded/cluster.js";
-import type { CutoverStep } from "../../src/progress/cutover-journal.js";
-import { type CommandRun, startCommand } from "../support/cli.js";
+import type pg from "pg";
+import { beforeAll, expect, test } from "vitest";
+import { freePort } from "../../src/embedded/free-port.js";
+import { CUTOVER_STEPS, type CutoverStep } from "../../src/progress/cutover-journal.js";
 import { startTestCluster } from "../support/cluster.js";
-import { ADMIN_PASSWORD, APP_PASSWORD, databasesToml, GENERAL_TOML, ServedFiles, usersToml } from "../support/served.js";
+import { APP_PASSWORD, databasesToml, GENERAL_TOML, ServedFiles, usersToml } from "../support/served.js";
+import { ServedProcess } from "../support/served-process.js";
+import { KINDS, readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../support/told-writers.js";
 
-/* A gateway that is killed at each step of cutovers, there and back, while applications write through it. */
+/*
+ * A gateway that is killed (SIGKILL) at steps of cutovers, there and back, and in two-phase commits, while six kinds of
+ * applications write through it. One story: each test begins where the one before ended.
+ */
 
-const STEPS: readonly CutoverStep[] = ["ready", "pause", "fence", "drain", "finish", "switch", "resume"];
-const WRITERS = 3;
+type Size = "one" | "two" | "three";
 
-let old: Cluster;
-let fresh: Cluster;
-let files: ServedFiles;
-let port: number;
-let run: CommandRun;
+/** Of the database with so many shards. */
+const shards: Record<Size, pg.Client[]> = { one: [], two: [], three: [] };
+let served: ServedProcess;
+let writers: ToldWriters;
 
 beforeAll(async () => {
-  [old, fresh] = await Promise.all([startTestCluster(), startTestCluster()]);
-  await old.createDatabase("shop");
-  await fresh.createDatabase("shop");
-  const client = await old.connect("shop");
-  await client.query("CREATE TABLE entries (id bigserial PRIMARY KEY, writer int NOT NULL, number int NOT NULL, UNIQUE (writer, number)); CREATE PUBLICATION all_tables FOR ALL TABLES");
-  await client.end();
-  port = await freePort();
-  files = new ServedFiles(GENERAL_TOML.replace("port = 0", `port = ${port}`) + databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_2x: [{ cluster: fresh, database: "shop" }] }), usersToml(old));
+  const settings = { max_prepared_transactions: 20 };
+  const [old, fresh] = await Promise.all([startTestCluster({ settings }), startTestCluster({ settings })]);
+  const places = {
+    one: [{ cluster: old, database: "shop" }],
+    two: [0, 1].map((number) => ({ cluster: fresh, database: `shop_${number}_of_2` })),
+    three: [0, 1, 2].map((number) => ({ cluster: old, database: `shop_${number}_of_3` })),
+  };
+  for (const size of ["one", "two", "three"] as const) {
+    for (const { cluster, database } of places[size]) {
+      await cluster.createDatabase(database);
+      shards[size].push(await cluster.connect(database));
+    }
+  }
+  await shards.one[0]!.query(TOLD_SCHEMA);
+  const port = await freePort();
+  served = new ServedProcess(new ServedFiles(
+    GENERAL_TOML.replace("port = 0", `port = ${port}\ntwo_phase_commit = true`) + databasesToml({ prod: places.one, prod_2x: places.two, prod_3x: places.three }) + toldShardingToml("prod_2x") + toldShardingToml("prod_3x"),
+    usersToml(old),
+  ), port);
+  await served.start();
+  writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, mayBreak: served.listening });
 });
-afterAll(() => { run.child.kill("SIGKILL"); });
 
-/** One that nobody has now: the gateway has to come back on the same. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
-  const { port: free } = server.address() as AddressInfo;
-  await new Promise((resolve) => { server.close(resolve); });
-  return free;
+async function now(): Promise<string> {
+  return (await shards.one[0]!.query<{ now: string }>("SELECT clock_timestamp()::text AS now")).rows[0]!.now;
 }
 
-/** Resolves when the gateway listens. With `killAt` it is killed as soon as that step of a cutover begins. */
-async function startServe(killAt: () => CutoverStep | undefined): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    run = startCommand(["--json", "--config", files.config, "--users", files.users, "serve"], {
-      onEvent(event) {
-        if (event.type === "listening") resolve();
-        const { event: inner } = event as { event?: { type: string; step?: string; state?: string } };
-        if (inner?.type === "cutover-step" && inner.state === "began" && inner.step === killAt()) run.child.kill("SIGKILL");
-      },
-    });
-    void run.ended.then((code) => { reject(new Error(`serve ended with ${code}: ${run.stderr()}`)); });
-  });
+/** Which of them the applications have sessions on that began since. */
+async function writtenSince(since: string, sizes: readonly Size[]): Promise<Size[]> {
+  const sessions = await Promise.all(sizes.map(async (size) => (await Promise.all(shards[size].map(async (client) => {
+    const { rows } = await client.query("SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'writer %' AND backend_start > $1", [since]);
+    return rows.length;
+  }))).some((count) => count > 0)));
+  return sizes.filter((_, index) => sessions[index]);
 }
 
-async function connect(database: string, user: string, password: string): Promise<pg.Client> {
-  const client = new pg.Client({ host: "127.0.0.1", port, database, user, password });
-  client.on("error", () => undefined);
-  await client.connect();
-  return client;
-}
-
-class Writer {
-  readonly acknowledged = new Set<number>();
-  readonly inDoubt = new Set<number>();
-  #stop = false;
-  #next = 0;
-  readonly #loop: Promise<void>;
-
-  constructor(readonly number: number) {
-    this.#loop = this.#write();
-    this.#loop.catch(() => undefined);
-  }
-
-  async #write(): Promise<void> {
-    while (!this.#stop) {
-      const client = await connect("prod", "app", APP_PASSWORD).catch(() => undefined);
-      if (client === undefined) {
-        await new Promise((resolve) => setImmediate(resolve));
-        continue;
-      }
-      for (let open = true; open && !this.#stopping(); ) {
-        const number = this.#next++;
-        let committing = false;
-        try {
-          await client.query("BEGIN");
-          await client.query("INSERT INTO entries (writer, number) VALUES ($1, $2)", [this.number, number]);
-          committing = true;
-          await client.query("COMMIT");
-          this.acknowledged.add(number);
-        } catch {
-          if (committing) this.inDoubt.add(number);
-          open = false;
-        }
-      }
-      await client.end().catch(() => undefined);
-    }
-  }
-
-  #stopping(): boolean {
-    return this.#stop;
-  }
-
-  async more(transactions: number): Promise<void> {
-    const until = this.acknowledged.size + transactions;
-    while (this.acknowledged.size < until) await Promise.race([this.#loop, new Promise((resolve) => setImmediate(resolve))]);
-  }
-
-  async stop(): Promise<void> {
-    this.#stop = true;
-    await this.#loop;
-  }
-}
-
-type TaskRow = Readonly<Record<"id" | "scope" | "type" | "status" | "inner_status", string>>;
-
-/** Waits for the one task that replicates. */
-async function replicating(admin: pg.Client): Promise<TaskRow> {
-  for (;;) {
-    const { rows } = await admin.query<TaskRow>("SHOW TASKS");
-    const failed = rows.find(({ status }) => status.startsWith("failed"));
-    if (failed !== undefined) throw new Error(`${failed.type}: ${failed.status}`);
-    // The replication itself is a task, or the last part of one; a root task is above its parts.
-    const live = rows.findIndex(({ type, status, inner_status: inner }) => type.startsWith("replication") && status === "running" && inner === "replicating");
-    if (live >= 0) return rows.slice(0, live + 1).findLast(({ scope }) => scope === "root")!;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/** Types CUTOVER until the task takes it: one that was gone on with opens its sessions first. */
-async function typeCutover(admin: pg.Client, id: string): Promise<void> {
-  for (;;) {
-    try {
-      await admin.query(`CUTOVER ${id}`);
-      return;
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.includes("not a replication task")) throw error;
-      await replicating(admin);
-    }
-  }
-}
-
-async function stored(cluster: Cluster): Promise<Map<number, Set<number>>> {
-  const client = await cluster.connect("shop");
-  const { rows } = await client.query<{ writer: number; numbers: number[] }>("SELECT writer, array_agg(number ORDER BY number) AS numbers FROM entries GROUP BY 1");
-  await client.end();
-  return new Map(rows.map(({ writer, numbers }) => [writer, new Set(numbers)]));
-}
-
-test("killed at each step, there and back: nothing that was acknowledged is lost, and one side is in charge", async () => {
-  let killAt: CutoverStep | undefined;
-  await startServe(() => killAt);
-  const writers = Array.from({ length: WRITERS }, (_, number) => new Writer(number));
-  let admin = await connect("admin", "admin", ADMIN_PASSWORD);
-  await admin.query("COPY_DATA prod prod_2x all_tables");
+/**
+ * Kills cutovers of the task that replicates from one to the other at these steps, and then those back.
+ *
+ * @returns what became of each
+ */
+async function killThereAndBack(steps: readonly CutoverStep[], from: Size, to: Size): Promise<string[]> {
   const outcomes: string[] = [];
-  for (const direction of ["there", "back"]) {
-    for (const step of STEPS) {
-      const before = await replicating(admin);
-      await Promise.all(writers.map((writer) => writer.more(5)));
-      killAt = step;
-      await typeCutover(admin, before.id);
-      expect(await run.ended).toBe(null);
-      await admin.end().catch(() => undefined);
-      killAt = undefined;
-      await startServe(() => killAt);
-      admin = await connect("admin", "admin", ADMIN_PASSWORD);
-      const after = await replicating(admin);
-      await Promise.all(writers.map((writer) => writer.more(5)));
-      outcomes.push(`${direction}, killed at ${step}: ${after.id === before.id ? "undone" : "finished"}`);
+  for (const [direction, source, destination] of [["there", from, to], ["back", to, from]] as const) {
+    for (const step of steps) {
+      const before = await served.replicating();
+      await writers.more(60);
+      await served.killAt(step, before.id);
+      const since = await now();
+      await served.start();
+      const after = await served.replicating();
+      await writers.more(60);
+      const outcome = after.id === before.id ? "undone" : "finished";
+      expect(await writtenSince(since, [source, destination])).toEqual([outcome === "undone" ? source : destination]);
+      outcomes.push(`${direction}, killed at ${step}: ${outcome}`);
       // Undone, it can be done; finished, the next step needs the same direction again.
-      if (step === STEPS.at(-1) || after.id === before.id) continue;
-      await typeCutover(admin, after.id);
-      while ((await replicating(admin)).id === after.id) await new Promise((resolve) => setImmediate(resolve));
+      if (step === steps.at(-1) || outcome === "undone") continue;
+      await served.cutOver(after.id);
+      await served.replicating(after.id);
     }
   }
-  const expected = (step: CutoverStep): string => (step === "resume" ? "finished" : step === "switch" ? "undone or finished" : "undone");
-  // A kill at the switch comes before or after the file is written.
-  expect(outcomes.map((outcome) => (outcome.includes("at switch") ? outcome.replace(/(?:undone|finished)$/, "undone or finished") : outcome))).toEqual(
-    ["there", "back"].flatMap((direction) => STEPS.map((step) => `${direction}, killed at ${step}: ${expected(step)}`)),
-  );
+  return outcomes;
+}
 
-  await Promise.all(writers.map((writer) => writer.stop()));
-  // What streams catches up.
-  for (;;) {
-    const sides = await Promise.all([stored(old), stored(fresh)]);
-    const equal = JSON.stringify([...sides[0]].map(([writer, numbers]) => [writer, [...numbers]])) === JSON.stringify([...sides[1]].map(([writer, numbers]) => [writer, [...numbers]]));
-    if (!equal) {
-      await replicating(admin);
-      continue;
-    }
-    for (const writer of writers) {
-      const numbers = sides[0].get(writer.number)!;
-      expect([...writer.acknowledged].filter((number) => !numbers.has(number))).toEqual([]);
-      expect([...numbers].filter((number) => !writer.acknowledged.has(number) && !writer.inDoubt.has(number))).toEqual([]);
-    }
-    break;
+/** A kill at the switch comes before or after the file is written. */
+function expectedOutcomes(steps: readonly CutoverStep[]): unknown[] {
+  const outcome = (step: CutoverStep): string => (step === "switch" ? "(undone|finished)" : step === "resume" ? "finished" : "undone");
+  return ["there", "back"].flatMap((direction) => steps.map((step) => expect.stringMatching(`^${direction}, killed at ${step}: ${outcome(step)}$`) as unknown));
+}
+
+/** What two-phase commits have on the way on the two shards. */
+async function prepared(): Promise<readonly string[]> {
+  return (await shards.two[0]!.query<{ gid: string }>("SELECT gid FROM pg_prepared_xacts")).rows.map(({ gid }) => gid);
+}
+
+test("one shard to two: killed at each step, there and back", async () => {
+  await served.command("COPY_DATA prod prod_2x all_tables");
+  expect(await killThereAndBack(CUTOVER_STEPS, "one", "two")).toEqual(expectedOutcomes(CUTOVER_STEPS));
+}, 300_000);
+
+test("killed in two-phase commits: what was left prepared is finished at once, by the next process", async () => {
+  const { id } = await served.replicating();
+  await served.cutOver(id);
+  await served.replicating(id);
+  let left: readonly string[] = [];
+  while (left.length === 0) {
+    await writers.more(60);
+    while ((await prepared()).length === 0);
+    await served.kill();
+    left = await prepared();
+    if (left.length === 0) await served.start();
   }
-  await admin.end();
-}, 600_000);
+  await served.start();
+  await expect.poll(async () => (await prepared()).filter((gid) => left.includes(gid)), { timeout: 5000 }).toEqual([]);
+  await writers.more(60);
+}, 120_000);
+
+test("from those two to three: killed at the switch and after it, there and back; and all that was told is there", async () => {
+  const { id } = await served.replicating();
+  await served.command(`STOP_TASK ${id}`);
+  await served.command("COPY_DATA prod prod_3x all_tables");
+  const steps = ["switch", "resume"] as const;
+  expect(await killThereAndBack(steps, "two", "three")).toEqual(expectedOutcomes(steps));
+  await writers.stop();
+  expect(writers.faults(await readTold(shards.two))).toEqual([]);
+  // What streams catches up.
+  await expect.poll(async () => writers.faults(await readTold(shards.three)), { timeout: 30_000 }).toEqual([]);
+  expect(await prepared()).toEqual([]);
+}, 300_000);

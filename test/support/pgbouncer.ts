@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
 import { afterAll } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
+import { freePort } from "../../src/embedded/free-port.js";
 
 /** Where this machine has a PgBouncer; undefined where it has none. */
 export function pgbouncerBinary(): string | undefined {
@@ -55,13 +55,4 @@ export async function startPgBouncer(binary: string, databases: readonly string[
   };
   await (await connect("pgbouncer")).end();
   return { port, file, text: () => readFileSync(file, "utf8"), connect };
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => { resolve(typeof address === "object" && address !== null ? address.port : 0); });
-    });
-  });
 }
