@@ -4,25 +4,33 @@ import { startTestCluster } from "../support/cluster.js";
 import { APP_PASSWORD, databasesToml, GENERAL_TOML, Served, ServedFiles, usersToml } from "../support/served.js";
 import { KINDS, readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../support/told-writers.js";
 
-/* RESHARD through the gateway while applications write: there, back, and there again. */
+/* RESHARD through the gateway while applications write: there, back, and there again; from one shard, and from several. */
 
 let served: Served;
-let source: pg.Client[];
-let shards: pg.Client[];
+let one: pg.Client[];
+let three: pg.Client[];
+let two: pg.Client[];
+let writers: ToldWriters;
+let admin: pg.Client;
 
 beforeAll(async () => {
   const old = await startTestCluster({ settings: { max_prepared_transactions: 20 } });
   const fresh = await startTestCluster({ settings: { max_prepared_transactions: 20 } });
-  const places = [0, 1, 2].map((number) => ({ cluster: fresh, database: `shop_${number}` }));
-  await old.createDatabase("shop");
-  for (const { cluster, database } of places) await cluster.createDatabase(database);
-  source = [await old.connect("shop")];
-  shards = await Promise.all(places.map(({ cluster, database }) => cluster.connect(database)));
-  await source[0]!.query(TOLD_SCHEMA);
+  const places = {
+    prod: [{ cluster: old, database: "shop" }],
+    prod_3x: [0, 1, 2].map((number) => ({ cluster: fresh, database: `shop_${number}` })),
+    prod_2x: [0, 1].map((number) => ({ cluster: old, database: `shop_${number}` })),
+  };
+  for (const { cluster, database } of Object.values(places).flat()) await cluster.createDatabase(database);
+  const connect = async (shards: typeof places.prod): Promise<pg.Client[]> => await Promise.all(shards.map(({ cluster, database }) => cluster.connect(database)));
+  [one, three, two] = [await connect(places.prod), await connect(places.prod_3x), await connect(places.prod_2x)];
+  await one[0]!.query(TOLD_SCHEMA);
   served = await Served.start(new ServedFiles(
-    GENERAL_TOML.replace("[general]", "[general]\ntwo_phase_commit = true") + databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_3x: places }) + toldShardingToml("prod_3x"),
+    GENERAL_TOML.replace("[general]", "[general]\ntwo_phase_commit = true") + databasesToml(places) + toldShardingToml("prod_3x") + toldShardingToml("prod_2x"),
     usersToml(old),
   ));
+  admin = await served.admin();
+  writers = await ToldWriters.start({ login: { host: "127.0.0.1", port: served.serving.port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS });
 });
 afterAll(async () => {
   await served.serving.close();
@@ -31,33 +39,49 @@ afterAll(async () => {
 type Task = Readonly<Record<"id" | "type" | "status" | "inner_status", string>>;
 
 /** Waits for a task that leads what is written back to where it was written before, and gives its id. Names are those of now. */
-async function streamingBack(admin: pg.Client, ...but: readonly string[]): Promise<string> {
+async function streamingBack(to: string, ...but: readonly string[]): Promise<string> {
   for (;;) {
     const { rows } = await admin.query<Task>("SHOW TASKS");
     const failed = rows.find(({ status }) => status.startsWith("failed"));
     if (failed !== undefined) throw new Error(JSON.stringify(failed));
-    const found = rows.find(({ id, type, inner_status: inner }) => type === "replication prod -> prod_3x (reverse)" && inner === "replicating" && !but.includes(id));
+    const found = rows.find(({ id, type, inner_status: inner }) => type === `replication prod -> ${to} (reverse)` && inner === "replicating" && !but.includes(id));
     if (found !== undefined) return found.id;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-test("there, back and there again: no error, and no commit that is lost or done twice", async () => {
-  const login = { host: "127.0.0.1", port: served.serving.port, user: "app", password: APP_PASSWORD, database: "prod" };
-  const writers = await ToldWriters.start({ login, writers: KINDS });
-  const admin = await served.admin();
+/** RESHARD, CUTOVER back, CUTOVER again. Gives the task that leads back at the end. */
+async function thereBackAndThere(destination: string): Promise<string> {
   await writers.more(200);
-  await admin.query("RESHARD prod prod_3x all_tables");
-  const there = await writers.during(() => streamingBack(admin));
+  await admin.query(`RESHARD prod ${destination} all_tables`);
+  const there = await writers.during(() => streamingBack(destination));
   await writers.more(300);
   await admin.query(`CUTOVER ${there}`);
-  const back = await writers.during(() => streamingBack(admin, there));
+  const back = await writers.during(() => streamingBack(destination, there));
   await writers.more(300);
   await admin.query(`CUTOVER ${back}`);
-  await writers.during(() => streamingBack(admin, there, back));
+  const again = await writers.during(() => streamingBack(destination, there, back));
   await writers.more(300);
+  return again;
+}
+
+/** Stops the writers, and looks what is where they wrote last; and where they wrote before, which gets all of it too. */
+async function checkBoth(now: readonly pg.Client[], before: readonly pg.Client[]): Promise<void> {
   await writers.stop();
-  expect(writers.faults(await readTold(shards))).toEqual([]);
-  await expect.poll(async () => writers.faults(await readTold(source)), { timeout: 30_000 }).toEqual([]);
-  await admin.end();
+  expect(writers.faults(await readTold(now))).toEqual([]);
+  await expect.poll(async () => writers.faults(await readTold(before)), { timeout: 30_000 }).toEqual([]);
+}
+
+let leadsBack: string;
+
+test("there, back and there again: no error, and no commit that is lost or done twice", async () => {
+  leadsBack = await thereBackAndThere("prod_3x");
+  await checkBoth(three, one);
+}, 120_000);
+
+test("from several shards to others, back and there again: the same", async () => {
+  await admin.query(`STOP_TASK ${leadsBack}`);
+  await writers.goOn();
+  await thereBackAndThere("prod_2x");
+  await checkBoth(two, three);
 }, 120_000);

@@ -50,10 +50,20 @@ export interface ToldWritersOptions {
   readonly mayBreak?: () => Promise<void>;
 }
 
+interface Writer {
+  readonly parts: number;
+  readonly note: boolean;
+  readonly counter: boolean;
+  readonly told: Set<number>;
+  readonly inDoubt: Set<number>;
+  /** Number of its next transaction. */
+  next: number;
+}
+
 /** Writers as fast as they can, until `stop`. */
 export class ToldWriters {
   readonly #options: ToldWritersOptions;
-  readonly #writers: { readonly parts: number; readonly note: boolean; readonly counter: boolean; readonly told: Set<number>; readonly inDoubt: Set<number> }[] = [];
+  readonly #writers: Writer[] = [];
   #running: Promise<unknown> = Promise.resolve();
   #stopping = false;
   #longest = 0;
@@ -66,12 +76,18 @@ export class ToldWriters {
   /** Resolves when each has connected. */
   static async start(options: ToldWritersOptions): Promise<ToldWriters> {
     const writers = new ToldWriters(options);
-    const first = await Promise.all(Array.from({ length: options.writers }, (_, writer) => connectApplication(options, writer)));
-    writers.#running = Promise.all(first.map(async (application, writer) => {
-      await writers.#write(application, writer);
-    }));
-    writers.#running.catch(() => undefined);
+    await writers.goOn();
     return writers;
+  }
+
+  /** Writes again after `stop`. Resolves when each writer has connected. */
+  async goOn(): Promise<void> {
+    const applications = await Promise.all(Array.from({ length: this.#options.writers }, (_, writer) => connectApplication(this.#options, writer)));
+    this.#stopping = false;
+    this.#running = Promise.all(applications.map(async (application, writer) => {
+      await this.#write(application, writer);
+    }));
+    this.#running.catch(() => undefined);
   }
 
   /** Transactions that were told of. */
@@ -133,11 +149,11 @@ export class ToldWriters {
   }
 
   async #write(first: Application, writer: number): Promise<void> {
-    const told = new Set<number>();
-    const inDoubt = new Set<number>();
-    this.#writers[writer] = { parts: first.parts, note: first.note === true, counter: first.counter === true, told, inDoubt };
+    const own = (this.#writers[writer] ??= { parts: first.parts, note: first.note === true, counter: first.counter === true, told: new Set(), inDoubt: new Set(), next: 0 });
+    const { told, inDoubt } = own;
     let application: Application | undefined = first;
-    for (let number = 0; !this.#stopping; number++) {
+    while (!this.#stopping) {
+      const number = own.next++;
       try {
         application ??= await connectApplication(this.#options, writer);
         const began = performance.now();
