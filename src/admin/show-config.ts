@@ -1,5 +1,5 @@
+import { MASK, masked } from "../masked.js";
 import type { Table } from "./answer.js";
-import { MASK, masked } from "./mask.js";
 
 /** Names of keys that hold secrets. Paths of key files are none. */
 const SECRET_KEY = /(?:password|passwd|secret|token)s?$/i;

@@ -1,6 +1,5 @@
 import { type SchemaSyncRow, schemaSyncRow } from "../pipelines/show-schema-sync.js";
 import { column, type Table, tableOf } from "./answer.js";
-import { masked } from "./mask.js";
 import type { TaskView } from "./task.js";
 
 interface Row extends SchemaSyncRow {
@@ -18,8 +17,7 @@ const COLUMNS = [
   column<Row>("elapsed_ms", "int8", ({ elapsed_ms }) => elapsed_ms),
   column<Row>("table_schema", "text", ({ table_schema }) => table_schema),
   column<Row>("table_name", "text", ({ table_name }) => table_name),
-  // A user mapping's options hold a password.
-  column<Row>("sql", "text", ({ sql }) => masked(sql)),
+  column<Row>("sql", "text", ({ sql }) => sql),
   column<Row>("task_id", "int8", ({ task }) => task),
   column<Row>("phase", "text", ({ phase }) => phase),
   column<Row>("statement_kind", "text", ({ statement_kind }) => statement_kind),

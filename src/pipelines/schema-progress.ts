@@ -1,3 +1,4 @@
+import { masked } from "../masked.js";
 import type { PipelineEvent, SchemaStatement } from "./events.js";
 
 /** One statement on one shard. Times are milliseconds of the clock that the events were given with. */
@@ -78,9 +79,9 @@ export class SchemaProgress {
   }
 }
 
-/** Of a statement, what is shown. */
+/** Of a statement, what is shown: a function may hold the password of another server. */
 export function statementOf({ kind, object, table, sql }: SchemaStatement): SchemaStatement {
-  return { kind, ...(object === undefined ? {} : { object }), ...(table === undefined ? {} : { table }), sql };
+  return { kind, ...(object === undefined ? {} : { object }), ...(table === undefined ? {} : { table }), sql: masked(sql) };
 }
 
 /** Milliseconds that a statement has run, or did; undefined while it waits. */

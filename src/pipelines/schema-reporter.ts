@@ -1,4 +1,5 @@
 import type { ServerAddress } from "../config/types.js";
+import { masked } from "../masked.js";
 import { displayObject, type PlannedStatement } from "../schema/schema-plan.js";
 import type { StatementEvent } from "../schema/schema-report.js";
 import type { Report } from "./events.js";
@@ -71,7 +72,7 @@ export class SchemaReporter {
       state: state === "running" || state === "failed" ? state : "done",
       kind,
       ...(object === undefined ? {} : { object: displayObject(object) }),
-      sql,
+      sql: masked(sql),
       done: ended.size,
       total: places.size,
       ...(message === undefined ? {} : { message }),

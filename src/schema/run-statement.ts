@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
+import { masked } from "../masked.js";
 import { displayName } from "../postgres/identifiers.js";
 import { displayAddress } from "../postgres/connection.js";
 import { isRetryable, reasonOf, sqlState } from "../postgres/server-errors.js";
@@ -62,7 +63,8 @@ const BIGINT_MISFITS = new Set(["42883", "42P16", "42804"]);
 /** SCHEMA_STATEMENT_FAILED, with the shard, the statement and the server's own words. */
 export function statementFailed(statement: PlannedStatement, shard: ServerAddress, cause: unknown): ReshardError {
   const server = displayAddress(shard);
-  const sql = statement.sql.length > SHOWN_CHARACTERS ? `${statement.sql.slice(0, SHOWN_CHARACTERS)} …` : statement.sql;
+  const shown = masked(statement.sql);
+  const sql = shown.length > SHOWN_CHARACTERS ? `${shown.slice(0, SHOWN_CHARACTERS)} …` : shown;
   const name = statement.object === undefined ? "" : ` ${displayObject(statement.object)}`;
   const words = serverWords(cause);
   const widened = /\bbigint\b/.test(words) && BIGINT_MISFITS.has(sqlState(cause) ?? "") ? ' If it is because integer keys became bigint, change what is named on the source, or set integer_primary_keys = "keep" in [general].' : "";

@@ -24,7 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["sharding"],
   ["wire"],
   ["postgres"],
-  ["words.ts"],
+  ["words.ts", "masked.ts"],
 ];
 
 /** Imported anywhere: the errors, what the configuration's types say, and what tells the word that was meant. The rest of config/ is for the faces. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
 import { afterAll } from "vitest";
+import type { Environment } from "../../src/config/environment.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import type { ServeEvent } from "../../src/serve/serve-event.js";
 import { serve, type Serving } from "../../src/serve/serve.js";
@@ -47,9 +48,9 @@ export class Served {
     this.events = events;
   }
 
-  static async start(files: ServedFiles): Promise<Served> {
+  static async start(files: ServedFiles, environment: Environment = {}): Promise<Served> {
     const events: ServeEvent[] = [];
-    const serving = await serve({ files, environment: {}, version: "0", report: (event) => { events.push(event); } });
+    const serving = await serve({ files, environment, version: "0", report: (event) => { events.push(event); } });
     return new Served(serving, events);
   }
 
