@@ -1,19 +1,18 @@
-import { backendKeyData, errorResponse, parameterStatus, readyForQuery } from "../wire/backend-messages.js";
+import { backendKeyData, parameterStatus, readyForQuery } from "../wire/backend-messages.js";
 import { Frontend, frontendLimits } from "../wire/message.js";
 import { MessageScanner } from "../wire/message-scanner.js";
 import { cancelServer, openServer, type ServerSession } from "../wire/open-server.js";
-import { connectionLost, WireError } from "../wire/wire-error.js";
+import { connectionLost, type WireError } from "../wire/wire-error.js";
 import type { BackendSession, ServerInUse, SessionContext } from "./backend-session.js";
 import { CycleTracker } from "./cycle-tracker.js";
+import { GateEntry } from "./gate-entry.js";
 import { readSessionState } from "./read-session-state.js";
 import { RelayFromServer } from "./relay-from-server.js";
 import { restoreSessionState } from "./restore-session-state.js";
+import { type SessionAtWork, SessionEnding } from "./session-ending.js";
 import type { SessionState } from "./session-state.js";
 import { StatementCollector } from "./statement-collector.js";
 import { StatementWatch } from "./statement-watch.js";
-
-/** How long a statement that is cancelled is waited for, in milliseconds. */
-const CANCEL_TIME = 1000;
 
 type Outcome = "left" | "move";
 
@@ -32,21 +31,14 @@ export class RelaySession implements BackendSession {
   #moving = false;
   /** The loops are to stop. */
   #over = false;
-  /** A waiting statement was cancelled. */
-  #waitCancelled = false;
-  /** The session ends with it, as soon as nothing runs; `always`: also outside of a transaction. */
-  #ending: { readonly error: WireError; readonly always: boolean } | undefined;
+  readonly #entry: GateEntry;
+  readonly #ending = new SessionEnding();
   #onSettled: (() => void) | undefined;
-  #fail!: (error: unknown) => void;
-  readonly #failed: Promise<never>;
 
   constructor(context: SessionContext) {
     this.#context = context;
     this.#statements = new StatementCollector(this.#watch, context.onStatement);
-    this.#failed = new Promise((_, reject) => {
-      this.#fail = reject;
-    });
-    this.#failed.catch(() => undefined);
+    this.#entry = new GateEntry(context, () => this.#over);
   }
 
   get servers(): readonly ServerInUse[] {
@@ -68,7 +60,7 @@ export class RelaySession implements BackendSession {
     fromClient.catch(() => undefined);
     fromServer.catch(() => undefined);
     try {
-      const outcome = await Promise.race([fromClient, fromServer, this.#failed]);
+      const outcome = await Promise.race([fromClient, fromServer, this.#ending.failed]);
       this.#stop();
       // Nothing is under way, but perhaps the end of the last answer.
       if (outcome === "move") await fromServer;
@@ -94,18 +86,16 @@ export class RelaySession implements BackendSession {
   }
 
   async cancel(): Promise<void> {
-    if (this.#context.activity.state === "waiting") {
-      this.#waitCancelled = true;
-      this.#context.pass.withdraw();
-    } else if (this.#server !== undefined && !this.#tracker.settled) await cancelServer(this.#server);
+    if (this.#context.activity.state === "waiting") this.#entry.cancel();
+    else if (this.#server !== undefined && !this.#tracker.settled) await cancelServer(this.#server);
   }
 
   expel(error: WireError): void {
-    this.#endWith({ error, always: false });
+    this.#ending.expel(error, this.#atWork());
   }
 
   terminate(error: WireError): void {
-    this.#endWith({ error, always: true });
+    this.#ending.terminate(error, this.#atWork());
   }
 
   async end(): Promise<void> {
@@ -200,7 +190,6 @@ export class RelaySession implements BackendSession {
   }
 
   async #wait(entry: false | Promise<boolean> | "answers"): Promise<Outcome | undefined> {
-    const { activity, client, pass } = this.#context;
     if (entry === "answers") {
       await new Promise<void>((resolve) => {
         this.#onSettled = resolve;
@@ -208,38 +197,8 @@ export class RelaySession implements BackendSession {
       });
       return undefined;
     }
-    if (entry !== false) {
-      activity.set("waiting");
-      const gone = (): void => {
-        pass.withdraw();
-      };
-      void client.stream.closed.then(gone);
-      const entered = await entry;
-      activity.set(entered ? "active" : "idle");
-      if (entered) return undefined;
-    }
-    if (this.#over || client.stream.ended) return "left";
-    if (this.#waitCancelled) {
-      this.#waitCancelled = false;
-      return await this.#refuseCycle();
-    }
-    return "move";
-  }
-
-  /** The client's next cycle is answered with the error of a statement that was cancelled; it reaches no server. */
-  async #refuseCycle(): Promise<Outcome | undefined> {
-    const { stream } = this.#context.client;
-    for (;;) {
-      const message = await stream.read();
-      if (message === undefined) {
-        if (stream.ended || this.#over) return "left";
-        continue;
-      }
-      if (message.type === Frontend.terminate) return "left";
-      if (message.type !== Frontend.query && message.type !== Frontend.sync && message.type !== Frontend.functionCall) continue;
-      await stream.write([errorResponse(new WireError("57014", "canceling statement due to user request")), readyForQuery("I")]);
-      return undefined;
-    }
+    const outcome = await this.#entry.enter(entry, this.#context.client.stream);
+    return outcome === "entered" || outcome === "refused" ? undefined : outcome;
   }
 
   /** The server has answered. */
@@ -249,31 +208,28 @@ export class RelaySession implements BackendSession {
     if (!this.#tracker.settled) return;
     const { idle } = this.#tracker;
     activity.set(idle ? "idle" : "idle in transaction");
-    if (this.#ending !== undefined && (!idle || this.#ending.always)) {
-      this.#fail(this.#ending.error);
+    const due = this.#ending.dueAfterAnswer(idle);
+    if (due !== undefined) {
+      this.#ending.fail(due);
       return;
     }
     if (idle) {
-      this.#ending = undefined;
       pass.end();
       if (this.#moving) client.stream.interrupt();
     }
     this.#onSettled?.();
   }
 
-  #endWith(ending: { readonly error: WireError; readonly always: boolean }): void {
+  #atWork(): SessionAtWork {
     const waiting = this.#context.activity.state === "waiting";
-    if (!ending.always && (waiting || this.#tracker.idle)) return;
-    this.#ending = ending;
-    if (waiting || this.#server === undefined || this.#tracker.settled || this.#tracker.waitsForClient) {
-      this.#fail(ending.error);
-      return;
-    }
-    void cancelServer(this.#server);
-    // It may be that the client does not take its answer.
-    setTimeout(() => {
-      if (this.#ending === ending) this.#fail(ending.error);
-    }, CANCEL_TIME).unref();
+    const [server, tracker] = [this.#server, this.#tracker];
+    return {
+      outside: waiting || tracker.idle,
+      running: !waiting && server !== undefined && !tracker.settled && !tracker.waitsForClient,
+      cancel: () => {
+        if (server !== undefined) void cancelServer(server);
+      },
+    };
   }
 
   #note(type: number): void {

@@ -130,6 +130,29 @@ describe("while the gate is held", () => {
     await client.end();
   });
 
+  test("a cancel request that comes as the gate opens is none for the next statement that waits", async () => {
+    const client = await served.connect();
+    const { processId, secretKey } = keyOf(client);
+    gateway.hold("operator", "shop");
+    const answer = client.query("SELECT 1 AS one");
+    await until(() => pool().cl_waiting === 1);
+    const released = gateway.release("operator", "shop");
+    while (pool().paused) await Promise.resolve();
+    // It still counts as one that waits.
+    expect(pool().cl_waiting).toBe(1);
+    await gateway.cancel(processId, secretKey);
+    await released;
+    expect((await answer).rows).toEqual([{ one: 1 }]);
+    gateway.hold("operator", "shop");
+    const moved = client.query("SELECT current_database() AS name");
+    await until(() => pool().cl_waiting === 1);
+    gateway.replaceDatabases([{ ...other, name: "shop" }, other]);
+    await gateway.release("operator", "shop");
+    expect((await moved).rows).toEqual([{ name: "other" }]);
+    gateway.replaceDatabases([shop, other]);
+    await client.end();
+  });
+
   test("a client that waits may leave", async () => {
     const client = await served.connect();
     const id = keyOf(client).processId;

@@ -4,11 +4,12 @@ import { Frontend, type Message } from "../../wire/message.js";
 import { connectionLost, WireError } from "../../wire/wire-error.js";
 import type { BackendSession, ServerInUse, SessionContext } from "../backend-session.js";
 import { CycleTracker } from "../cycle-tracker.js";
+import { GateEntry, type WaitingClient } from "../gate-entry.js";
+import { type SessionAtWork, SessionEnding } from "../session-ending.js";
 import type { SessionState } from "../session-state.js";
 import { abandonStatement } from "./abandon.js";
 import { ExtendedQuery } from "./extended-query.js";
 import { failure } from "./failure.js";
-import { GateEntry } from "./gate-entry.js";
 import { listenWhileIdle } from "./listen-while-idle.js";
 import { openSession } from "./open-session.js";
 import { SessionCore } from "./session-core.js";
@@ -16,9 +17,6 @@ import { sessionStateOf } from "./session-state-of.js";
 import type { ShardSession } from "./shard-session.js";
 import type { ShardedDatabase } from "./sharded-database.js";
 import { runQuery } from "./simple-query.js";
-
-/** How long a statement that is cancelled is waited for, in milliseconds. */
-const CANCEL_TIME = 1000;
 
 type Outcome = "left" | "move";
 
@@ -47,19 +45,12 @@ export class ShardedSession implements BackendSession {
   #skipping = false;
   #moving = false;
   #over = false;
-  /** The session ends with it as soon as nothing runs; `always`: also outside of a transaction. */
-  #ending: { readonly error: WireError; readonly always: boolean } | undefined;
-  #fail!: (error: unknown) => void;
-  readonly #failed: Promise<never>;
+  readonly #ending = new SessionEnding();
 
   constructor(context: SessionContext, database: () => Promise<ShardedDatabase>) {
     this.#context = context;
     this.#database = database;
     this.#entry = new GateEntry(context, () => this.#over);
-    this.#failed = new Promise((_, reject) => {
-      this.#fail = reject;
-    });
-    this.#failed.catch(() => undefined);
   }
 
   get servers(): readonly ServerInUse[] {
@@ -79,7 +70,7 @@ export class ShardedSession implements BackendSession {
     const serving = this.#open().then(async (core) => await this.#serve(core));
     serving.catch(() => undefined);
     try {
-      return await Promise.race([serving, this.#failed]);
+      return await Promise.race([serving, this.#ending.failed]);
     } catch (error) {
       // The client itself is gone: nobody is there to be told.
       if (this.#context.client.stream.ended) return "left";
@@ -109,11 +100,11 @@ export class ShardedSession implements BackendSession {
   }
 
   expel(error: WireError): void {
-    this.#endWith({ error, always: false });
+    this.#ending.expel(error, this.#atWork());
   }
 
   terminate(error: WireError): void {
-    this.#endWith({ error, always: true });
+    this.#ending.terminate(error, this.#atWork());
   }
 
   async end(): Promise<void> {
@@ -137,6 +128,7 @@ export class ShardedSession implements BackendSession {
 
   async #serve(core: SessionCore): Promise<Outcome> {
     const { client } = core;
+    const waiting = waitingClient(core);
     for (;;) {
       if (this.#over) return "left";
       if (this.#moving && this.#idle(core)) {
@@ -150,7 +142,7 @@ export class ShardedSession implements BackendSession {
       }
       if (message.type === Frontend.terminate) return "left";
       if (this.#idle(core) && CycleTracker.begins(message.type)) {
-        const outcome = await this.#entry.enter(core.client, core.output);
+        const outcome = await this.#entry.enter(this.#context.pass.begin(), waiting);
         if (outcome === "refused") continue;
         if (outcome !== "entered") {
           client.giveBack();
@@ -263,32 +255,28 @@ export class ShardedSession implements BackendSession {
     await core.output.flush();
     if (status === "I") activity.transactions++;
     activity.set(status === "I" ? "idle" : "idle in transaction");
-    if (this.#ending !== undefined && (status !== "I" || this.#ending.always)) throw this.#ending.error;
-    if (status !== "I") return;
-    this.#ending = undefined;
-    pass.end();
+    const due = this.#ending.dueAfterAnswer(status === "I");
+    if (due !== undefined) throw due;
+    if (status === "I") pass.end();
   }
 
-  #endWith(ending: { readonly error: WireError; readonly always: boolean }): void {
+  #atWork(): SessionAtWork {
     const { state } = this.#context.activity;
-    const idle = this.#core === undefined || (this.#idle(this.#core) && state !== "active");
-    if (!ending.always && (state === "waiting" || idle)) return;
-    this.#ending = ending;
-    if (state !== "active" || this.#core === undefined) {
-      this.#fail(ending.error);
-      return;
-    }
-    this.#core.cancelled = true;
-    void this.#core.shards.cancel();
-    // It may be that the client does not take its answer, or has not said all of what it began.
-    setTimeout(() => {
-      if (this.#ending === ending) this.#fail(ending.error);
-    }, CANCEL_TIME).unref();
+    const core = this.#core;
+    return {
+      outside: state === "waiting" || core === undefined || (this.#idle(core) && state !== "active"),
+      running: state === "active" && core !== undefined,
+      cancel: () => {
+        if (core === undefined) return;
+        core.cancelled = true;
+        void core.shards.cancel();
+      },
+    };
   }
 
   /** A shard's server has closed the connection. Whoever waits for its answer finds out; else the session ends here. */
   #onClosed(shard: ShardSession): void {
-    if (!this.#over && !shard.busy) this.#fail(shard.lost());
+    if (!this.#over && !shard.busy) this.#ending.fail(shard.lost());
   }
 
   #stop(): void {
@@ -297,4 +285,17 @@ export class ShardedSession implements BackendSession {
     this.#context.pass.withdraw();
     this.#context.client.stream.interrupt();
   }
+}
+
+function waitingClient({ client, output }: SessionCore): WaitingClient {
+  return {
+    async read() {
+      await client.peek();
+      return client.take();
+    },
+    async write(messages) {
+      for (const message of messages) output.push(message);
+      await output.flush();
+    },
+  };
 }

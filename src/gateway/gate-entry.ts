@@ -1,9 +1,7 @@
-import { errorResponse, readyForQuery } from "../../wire/backend-messages.js";
-import { Frontend } from "../../wire/message.js";
-import type { SessionContext } from "../backend-session.js";
-import type { ClientMessages } from "./client-messages.js";
-import type { ClientOutput } from "./client-output.js";
-import { failure } from "./failure.js";
+import { errorResponse, readyForQuery } from "../wire/backend-messages.js";
+import { Frontend, type Message } from "../wire/message.js";
+import { WireError } from "../wire/wire-error.js";
+import type { SessionContext } from "./backend-session.js";
 
 /**
  * - `entered`: the client's next cycle begins.
@@ -12,35 +10,41 @@ import { failure } from "./failure.js";
  */
 export type Entry = "entered" | "refused" | "left" | "move";
 
+/** A client whose next cycle may be refused. */
+export interface WaitingClient {
+  /** Its next message, taken. Undefined: it is gone, or its stream was interrupted. */
+  read(): Promise<Message | undefined>;
+  write(messages: readonly Buffer[]): Promise<void>;
+}
+
 /** A client's way through its database's gate, with each transaction that it begins. */
 export class GateEntry {
-  readonly #context: SessionContext;
+  readonly #context: Pick<SessionContext, "activity" | "client" | "pass">;
   readonly #isOver: () => boolean;
   #cancelled = false;
 
   /** `isOver`: nobody is to enter any more. */
-  constructor(context: SessionContext, isOver: () => boolean) {
+  constructor(context: Pick<SessionContext, "activity" | "client" | "pass">, isOver: () => boolean) {
     this.#context = context;
     this.#isOver = isOver;
   }
 
-  /** A message that begins something has come; it is the next. */
-  async enter(client: ClientMessages, output: ClientOutput): Promise<Entry> {
+  /** @param begun what `GatePass.begin` said when a message came that begins something; the client has it still to be read */
+  async enter(begun: boolean | Promise<boolean>, client: WaitingClient): Promise<Entry> {
+    if (begun === true) return "entered";
     const { activity, client: { stream }, pass } = this.#context;
     this.#cancelled = false;
-    const entry = pass.begin();
-    if (entry === true) return "entered";
-    if (entry !== false) {
+    if (begun !== false) {
       activity.set("waiting");
       void stream.closed.then(() => {
         pass.withdraw();
       });
-      const entered = await entry;
+      const entered = await begun;
       activity.set(entered ? "active" : "idle");
       if (entered) return "entered";
     }
     if (this.#isOver() || stream.ended) return "left";
-    return this.#wasCancelled() ? await this.#refuse(client, output) : "move";
+    return this.#wasCancelled() ? await this.#refuse(client) : "move";
   }
 
   /** A cycle that waits is given up. */
@@ -54,19 +58,16 @@ export class GateEntry {
   }
 
   /** The client's next cycle is answered with the error of a statement that was cancelled; it reaches no server. */
-  async #refuse(client: ClientMessages, output: ClientOutput): Promise<"refused" | "left"> {
+  async #refuse(client: WaitingClient): Promise<"refused" | "left"> {
     for (;;) {
-      const message = await client.peek();
+      const message = await client.read();
       if (message === undefined) {
-        if (client.ended || this.#isOver()) return "left";
+        if (this.#context.client.stream.ended || this.#isOver()) return "left";
         continue;
       }
       if (message.type === Frontend.terminate) return "left";
-      client.take();
       if (message.type !== Frontend.query && message.type !== Frontend.sync && message.type !== Frontend.functionCall) continue;
-      output.push(errorResponse(failure("57014", "canceling statement due to user request")));
-      output.push(readyForQuery("I"));
-      await output.flush();
+      await client.write([errorResponse(new WireError("57014", "canceling statement due to user request")), readyForQuery("I")]);
       return "refused";
     }
   }
