@@ -1,49 +1,51 @@
+import type { ClientRow, PoolRow, ServerRow } from "../gateway/figures.js";
 import { column, type Table, tableOf } from "./answer.js";
-import type { ClientFigures, PoolFigures, RouteFigures, ServerFigures } from "./gateway-controls.js";
+import type { RouteFigures } from "./gateway-controls.js";
 
 const CLIENTS = [
-  column<ClientFigures>("id", "int8", ({ id }) => id),
-  column<ClientFigures>("user", "text", ({ user }) => user),
-  column<ClientFigures>("database", "text", ({ database }) => database),
-  column<ClientFigures>("addr", "text", ({ address }) => address),
-  column<ClientFigures>("port", "int8", ({ port }) => port),
-  column<ClientFigures>("state", "text", ({ state }) => state),
-  column<ClientFigures>("connect_time", "timestamptz", ({ connectedAt }) => connectedAt),
-  column<ClientFigures>("queries", "int8", ({ queries }) => queries),
-  column<ClientFigures>("transactions", "int8", ({ transactions }) => transactions),
-  column<ClientFigures>("bytes_received", "int8", ({ bytesReceived }) => bytesReceived),
-  column<ClientFigures>("bytes_sent", "int8", ({ bytesSent }) => bytesSent),
-  column<ClientFigures>("errors", "int8", ({ errors }) => errors),
-  column<ClientFigures>("application_name", "text", ({ applicationName }) => applicationName),
-  column<ClientFigures>("state_ms", "int8", ({ stateFor }) => Math.round(stateFor)),
-  column<ClientFigures>("tls", "bool", ({ secure }) => secure),
+  column<ClientRow>("id", "int8", ({ id }) => id),
+  column<ClientRow>("user", "text", ({ user }) => user),
+  column<ClientRow>("database", "text", ({ database }) => database),
+  column<ClientRow>("addr", "text", ({ addr }) => addr),
+  column<ClientRow>("port", "int8", ({ port }) => port),
+  column<ClientRow>("state", "text", ({ state }) => state),
+  column<ClientRow>("connect_time", "timestamptz", ({ connect_time }) => connect_time),
+  column<ClientRow>("queries", "int8", ({ queries }) => queries),
+  column<ClientRow>("transactions", "int8", ({ transactions }) => transactions),
+  column<ClientRow>("bytes_received", "int8", ({ bytes_received }) => bytes_received),
+  column<ClientRow>("bytes_sent", "int8", ({ bytes_sent }) => bytes_sent),
+  column<ClientRow>("errors", "int8", ({ errors }) => errors),
+  column<ClientRow>("application_name", "text", ({ application_name }) => application_name),
+  column<ClientRow>("state_ms", "int8", ({ state_ms }) => state_ms),
+  column<ClientRow>("tls", "bool", ({ tls }) => tls),
 ];
 
 const SERVERS = [
-  column<ServerFigures>("database", "text", ({ database }) => database),
-  column<ServerFigures>("user", "text", ({ address }) => address.user),
-  column<ServerFigures>("state", "text", ({ state }) => state),
-  column<ServerFigures>("addr", "text", ({ address }) => address.host),
-  column<ServerFigures>("port", "int8", ({ address }) => address.port),
-  column<ServerFigures>("remote_pid", "int8", ({ processId }) => processId),
-  column<ServerFigures>("shard", "int8", ({ shard }) => shard),
-  column<ServerFigures>("server_database", "text", ({ address }) => address.database),
-  column<ServerFigures>("client_id", "int8", ({ client }) => client),
+  column<ServerRow>("database", "text", ({ database }) => database),
+  column<ServerRow>("user", "text", ({ user }) => user),
+  column<ServerRow>("state", "text", ({ state }) => state),
+  column<ServerRow>("addr", "text", ({ addr }) => addr),
+  column<ServerRow>("port", "int8", ({ port }) => port),
+  column<ServerRow>("remote_pid", "int8", ({ remote_pid }) => remote_pid),
+  column<ServerRow>("shard", "int8", ({ shard }) => shard),
+  column<ServerRow>("server_database", "text", ({ database_name }) => database_name),
+  column<ServerRow>("client_id", "int8", ({ client_id }) => client_id),
 ];
 
 const POOLS = [
-  column<PoolFigures>("database", "text", ({ database }) => database),
-  column<PoolFigures>("user", "text", ({ address }) => address.user),
-  column<PoolFigures>("addr", "text", ({ address }) => address.host),
-  column<PoolFigures>("port", "int8", ({ address }) => address.port),
-  column<PoolFigures>("shard", "int8", ({ shard }) => shard),
-  column<PoolFigures>("role", "text", () => "primary"),
-  column<PoolFigures>("cl_waiting", "int8", ({ waiting }) => waiting),
-  column<PoolFigures>("sv_total", "int8", ({ servers }) => servers),
-  column<PoolFigures>("pool_mode", "text", () => "session"),
-  column<PoolFigures>("paused", "bool", ({ paused }) => paused),
-  column<PoolFigures>("cl_total", "int8", ({ clients }) => clients),
-  column<PoolFigures>("server_database", "text", ({ address }) => address.database),
+  column<PoolRow>("database", "text", ({ database }) => database),
+  column<PoolRow>("user", "text", () => ""),
+  column<PoolRow>("addr", "text", ({ addr }) => addr),
+  column<PoolRow>("port", "int8", ({ port }) => port),
+  column<PoolRow>("shard", "int8", ({ shard }) => shard),
+  column<PoolRow>("role", "text", () => "primary"),
+  column<PoolRow>("cl_waiting", "int8", ({ cl_waiting }) => cl_waiting),
+  column<PoolRow>("sv_total", "int8", ({ servers }) => servers),
+  column<PoolRow>("pool_mode", "text", () => "session"),
+  column<PoolRow>("paused", "bool", ({ paused }) => paused),
+  column<PoolRow>("cl_total", "int8", ({ cl_active, cl_idle, cl_waiting }) => cl_active + cl_idle + cl_waiting),
+  column<PoolRow>("paused_by", "text", ({ paused_by }) => paused_by),
+  column<PoolRow>("server_database", "text", ({ database_name }) => database_name),
 ];
 
 const ROUTES = [
@@ -54,15 +56,15 @@ const ROUTES = [
   column<RouteFigures>("reason", "text", ({ reason }) => reason),
 ];
 
-export function showClients(clients: readonly ClientFigures[]): Table {
+export function showClients(clients: readonly ClientRow[]): Table {
   return tableOf(CLIENTS, clients);
 }
 
-export function showServers(servers: readonly ServerFigures[]): Table {
+export function showServers(servers: readonly ServerRow[]): Table {
   return tableOf(SERVERS, servers);
 }
 
-export function showPools(pools: readonly PoolFigures[]): Table {
+export function showPools(pools: readonly PoolRow[]): Table {
   return tableOf(POOLS, pools);
 }
 

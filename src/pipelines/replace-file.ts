@@ -1,30 +1,46 @@
-import { chown, open, rename, rm, stat } from "node:fs/promises";
+import { chownSync, closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** Puts a text in place of a file's, at once and for good: whoever reads it, also after a crash, finds the old one or the new one, whole. Mode and owner stay. */
-export async function replaceFile(file: string, text: string): Promise<void> {
-  const { mode, uid, gid } = await stat(file);
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.tmp`);
+/**
+ * Puts a text in place of a file's, at once and for good: whoever reads it, also after a crash, finds the old one or the
+ * new one, whole; and the new one once this has returned. Blocks for as long as the disk takes.
+ *
+ * Mode and owner stay, or are those of `like`; a file that was not there is for its owner alone.
+ */
+export function replaceFile(file: string, text: string, like = file): void {
+  const model = statSync(like, { throwIfNoEntry: false });
+  const mode = (model?.mode ?? 0o600) & 0o777;
+  const directory = path.dirname(file);
+  const temporary = path.join(directory, `.${path.basename(file)}.${process.pid}.tmp`);
   try {
-    const handle = await open(temporary, "w", mode & 0o777);
+    const descriptor = openSync(temporary, "w", mode);
     try {
-      await handle.writeFile(text);
-      await handle.chmod(mode & 0o777);
-      await handle.sync();
+      writeFileSync(descriptor, text);
+      // Whatever the umask is.
+      fchmodSync(descriptor, mode);
+      fsyncSync(descriptor);
     } finally {
-      await handle.close();
+      closeSync(descriptor);
     }
-    // Only root may give a file away; else it is ours already, or the operator's group rules apply.
-    await chown(temporary, uid, gid).catch(() => undefined);
-    await rename(temporary, file);
+    if (model !== undefined) give(temporary, model);
+    renameSync(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
+    rmSync(temporary, { force: true });
     throw error;
   }
-  const directory = await open(path.dirname(file), "r");
+  const descriptor = openSync(directory, "r");
   try {
-    await directory.sync();
+    fsyncSync(descriptor);
   } finally {
-    await directory.close();
+    closeSync(descriptor);
+  }
+}
+
+/** Only root may give a file away; else it is ours already, or the operator's group rules apply. */
+function give(file: string, { uid, gid }: Stats): void {
+  try {
+    chownSync(file, uid, gid);
+  } catch {
+    // It stays ours.
   }
 }

@@ -85,7 +85,7 @@ export function pgbouncerTraffic(settings: PgBouncerSettings, { from, to }: Pick
     async switch() {
       const text = await readLines(file, databases);
       await copyFile(file, `${file}.bak`);
-      await replaceFile(file, withDatabaseLines(text, databases, targets.destination));
+      replaceFile(file, withDatabaseLines(text, databases, targets.destination));
       await withConsole(settings, async (client) => {
         await client.query("RELOAD");
         const { rows } = await client.query<{ name: string; host: string | null; port: number | string; database: string }>("SHOW DATABASES");

@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { ReshardError } from "../errors.js";
+import { replaceFile } from "../pipelines/replace-file.js";
 
 /**
  * Which servers answer to which name. A database's servers are what it is, whatever it is called in the configuration's
@@ -64,24 +65,5 @@ export function readRouting(stateDirectory: string): Routing {
 export function writeRouting(stateDirectory: string, routing: Routing): void {
   mkdirSync(stateDirectory, { recursive: true });
   const file = path.join(stateDirectory, FILE_NAME);
-  writeDurably(file, `${JSON.stringify({ version: 1, ...routing }, undefined, 2)}\n`);
-}
-
-/** Write, fsync, rename, fsync of the directory. */
-export function writeDurably(file: string, text: string): void {
-  const beside = `${file}.new`;
-  const descriptor = openSync(beside, "w", 0o600);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(beside, file);
-  const directory = openSync(path.dirname(file), "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  replaceFile(file, `${JSON.stringify({ version: 1, ...routing }, undefined, 2)}\n`);
 }

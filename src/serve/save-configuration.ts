@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { swapNames } from "../config/swap-names.js";
-import { writeDurably } from "./routing-file.js";
+import { replaceFile } from "../pipelines/replace-file.js";
 
 /**
  * Rewrites configuration files with the names of two databases exchanged, each with a backup beside it (`pgdog.toml` →
@@ -18,8 +18,8 @@ export function saveConfiguration(files: readonly string[], one: string, other: 
       if (swapped === undefined) {
         notes.push(`${file} was left as it is: it takes names of databases from the environment. The routing file says who is in charge.`);
       } else if (swapped !== text) {
-        writeDurably(backupOf(file), text);
-        writeDurably(file, swapped);
+        replaceFile(backupOf(file), text, file);
+        replaceFile(file, swapped);
       }
     } catch (error) {
       notes.push(`${file} was left as it is: ${error instanceof Error ? error.message : String(error)}. The routing file says who is in charge.`);

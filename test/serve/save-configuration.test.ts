@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -14,6 +14,9 @@ test("both files are saved with a backup; one that cannot be is told of and left
   const users = '[[users]]\nname = "u"\ndatabase = "a"\n';
   writeFileSync(file("pgdog.toml"), config);
   writeFileSync(file("users.toml"), users);
+  // As their owner has them: who may read passwords stays who it was.
+  chmodSync(file("pgdog.toml"), 0o664);
+  chmodSync(file("users.toml"), 0o640);
   writeFileSync(file("more.toml"), '[[users]]\nname = "v"\ndatabase = "${DB}"\n');
   const notes = saveConfiguration(["pgdog.toml", "users.toml", "more.toml", "gone.toml"].map(file), "a", "b");
   expect(readFileSync(file("pgdog.toml"), "utf8")).toBe('[[databases]]\nname = "b"\ndatabase_name = "a"\nhost = "x"\n[[databases]]\nname = "a"\ndatabase_name = "b"\nhost = "y"\n');
@@ -21,5 +24,7 @@ test("both files are saved with a backup; one that cannot be is told of and left
   expect(readFileSync(file("pgdog.bak.toml"), "utf8")).toBe(config);
   expect(readFileSync(file("users.bak.toml"), "utf8")).toBe(users);
   expect(readdirSync(directory).sort()).toEqual(["more.toml", "pgdog.bak.toml", "pgdog.toml", "users.bak.toml", "users.toml"]);
+  const modes = ["pgdog.toml", "pgdog.bak.toml", "users.toml", "users.bak.toml"].map((name) => (statSync(file(name)).mode & 0o777).toString(8));
+  expect(modes).toEqual(["664", "664", "640", "640"]);
   expect(notes).toEqual([expect.stringContaining("more.toml was left as it is: it takes names"), expect.stringContaining("gone.toml was left as it is: ENOENT")]);
 });

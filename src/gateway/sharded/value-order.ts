@@ -53,21 +53,10 @@ function textOrder(typeOid: number, traits: OrderTraits): ValueOrder | undefined
       return timesWithZone((value) => timeWithZone(latin1(value)));
     case TypeOid.bytea:
       return bytes(byteaOfText);
-    // Fixed digits: `t` follows `f`, and 12:00:00.5 follows 12:00:00.
-    case TypeOid.bool:
-    case TypeOid.time:
-    case TypeOid.uuid:
-    case TypeOid.macaddr:
-    case TypeOid.macaddr8:
-    case TypeOid.name:
+    case TypeOid.time: // fixed digits: 12:00:00.5 follows 12:00:00
       return bytes((value) => value);
-    case TypeOid.text:
-    case TypeOid.varchar:
-      return traits.bytewiseText ? bytes((value) => value) : undefined;
-    case TypeOid.bpchar:
-      return traits.bytewiseText ? bytes(withoutBlanks) : undefined;
     default:
-      return undefined;
+      return orderOfBytes(typeOid, traits);
   }
 }
 
@@ -100,8 +89,17 @@ function binaryOrder(typeOid: number, traits: OrderTraits): ValueOrder | undefin
     case TypeOid.interval: // interval_cmp_value: a month has 30 days, a day 24 hours
       return bigints((value) => value.readBigInt64BE(0) + (BigInt(value.readInt32BE(8)) + BigInt(value.readInt32BE(12)) * 30n) * 86_400_000_000n);
     case TypeOid.bytea:
-    case TypeOid.bool:
     case TypeOid.char:
+      return bytes((value) => value);
+    default:
+      return orderOfBytes(typeOid, traits);
+  }
+}
+
+/** Of types that compare as their bytes do, in text as in binary: `t` follows `f`, and digits are fixed. */
+function orderOfBytes(typeOid: number, { bytewiseText }: OrderTraits): ValueOrder | undefined {
+  switch (typeOid) {
+    case TypeOid.bool:
     case TypeOid.uuid:
     case TypeOid.macaddr:
     case TypeOid.macaddr8:
@@ -109,9 +107,9 @@ function binaryOrder(typeOid: number, traits: OrderTraits): ValueOrder | undefin
       return bytes((value) => value);
     case TypeOid.text:
     case TypeOid.varchar:
-      return traits.bytewiseText ? bytes((value) => value) : undefined;
+      return bytewiseText ? bytes((value) => value) : undefined;
     case TypeOid.bpchar:
-      return traits.bytewiseText ? bytes(withoutBlanks) : undefined;
+      return bytewiseText ? bytes(withoutBlanks) : undefined;
     default:
       return undefined;
   }
