@@ -4,7 +4,7 @@ import { Frontend, type Message } from "../../wire/message.js";
 import { connectionLost, WireError } from "../../wire/wire-error.js";
 import type { BackendSession, ServerInUse, SessionContext } from "../backend-session.js";
 import { CycleTracker } from "../cycle-tracker.js";
-import { GateEntry, type WaitingClient } from "../gate-entry.js";
+import { GateEntry } from "../gate-entry.js";
 import { type SessionAtWork, SessionEnding } from "../session-ending.js";
 import type { SessionState } from "../session-state.js";
 import { abandonStatement } from "./abandon.js";
@@ -17,6 +17,7 @@ import { sessionStateOf } from "./session-state-of.js";
 import type { ShardSession } from "./shard-session.js";
 import type { ShardedDatabase } from "./sharded-database.js";
 import { runQuery } from "./simple-query.js";
+import { waitingClient } from "./waiting-client.js";
 
 type Outcome = "left" | "move";
 
@@ -285,17 +286,4 @@ export class ShardedSession implements BackendSession {
     this.#context.pass.withdraw();
     this.#context.client.stream.interrupt();
   }
-}
-
-function waitingClient({ client, output }: SessionCore): WaitingClient {
-  return {
-    async read() {
-      await client.peek();
-      return client.take();
-    },
-    async write(messages) {
-      for (const message of messages) output.push(message);
-      await output.flush();
-    },
-  };
 }
