@@ -26,6 +26,12 @@ export type ProblemCode =
   | "UNKNOWN_DATABASE"
   /** A stage names an operator, a source or a sink that is not there. */
   | "UNKNOWN_ENTRY"
+  /** An operator's `type` is no stock operator's. */
+  | "OPERATOR_UNKNOWN"
+  /** An operator's module cannot be loaded, or exports none. */
+  | "OPERATOR_MODULE_FAILED"
+  /** The operator does not take these options. */
+  | "OPERATOR_OPTIONS"
   | "SHARD_GAP"
   /** A shard with no primary, or more than one. */
   | "PRIMARY"
@@ -48,6 +54,8 @@ export interface Problem extends Place {
   readonly expected?: string;
   /** The name that was probably meant. */
   readonly suggestion?: string;
+  /** Further lines: where a module threw. */
+  readonly detail?: string;
 }
 
 /** `file:line:column`, or the file alone where there is no line. */
