@@ -1,6 +1,8 @@
-import { ConfigurationError } from "../config/configuration-error.js";
+import { readFileSync } from "node:fs";
+import { ConfigurationError, type Problem, problemText } from "../config/configuration-error.js";
 import { defect, type ErrorPlace, ReshardError } from "../errors.js";
 import { printable } from "./view/fit.js";
+import { textFrame } from "./view/text-frame.js";
 
 export const EXIT = { done: 0, failed: 1, usage: 2, configuration: 78, stopped: 130 } as const;
 
@@ -20,7 +22,7 @@ function known(error: unknown): ReshardError {
 /** For people: `error CODE: message`, where, and what to do; a defect with its stack. */
 export function failureText(error: unknown): string {
   const { code, message, remedy, place, kind } = known(error);
-  const lines = [`error ${code}: ${printable(message, true)}`];
+  const lines = error instanceof ConfigurationError ? mistakes(error) : [`error ${code}: ${printable(message, true)}`];
   const where = placeText(place, message);
   if (where !== "") lines.push(`  where: ${printable(where)}`);
   if (remedy !== undefined) lines.push(`  remedy: ${printable(remedy, true)}`);
@@ -37,9 +39,36 @@ export function failureFields(error: unknown): Readonly<Record<string, unknown>>
     message,
     ...(remedy === undefined ? {} : { remedy }),
     place,
-    ...(error instanceof ConfigurationError ? { problems: error.problems } : {}),
+    ...(error instanceof ConfigurationError ? { problems: error.problems.map(withFrame) } : {}),
     ...(kind === "defect" ? { stack: stacks(error).join("\n") } : {}),
   };
+}
+
+/** Each with its code, the line of the file that it is in, and what there is to tell beyond that. */
+function mistakes({ code, problems, message }: ConfigurationError): string[] {
+  return [
+    `error ${code}: ${message.split("\n", 1)[0]!}`,
+    ...problems.flatMap((problem) => [
+      `  ${printable(problemText(problem))} [${problem.code}]`,
+      ...frameOf(problem).map((line) => `  ${line}`),
+      ...(problem.detail?.split("\n") ?? []).map((line) => `    ${printable(line)}`),
+    ]),
+  ];
+}
+
+function withFrame(problem: Problem): Readonly<Record<string, unknown>> {
+  const frame = frameOf(problem);
+  return { ...problem, ...(frame.length === 0 ? {} : { frame: frame.join("\n") }) };
+}
+
+function frameOf({ file, line, column }: Problem): readonly string[] {
+  if (line === 0) return [];
+  try {
+    return textFrame(readFileSync(file, "utf8"), line, column);
+  } catch {
+    // It is no file any more; the place says enough.
+    return [];
+  }
 }
 
 /** What the message does not say already. */

@@ -73,6 +73,27 @@ describe("check", () => {
     expect(objects.at(-1)!["problems"]).toHaveLength(2);
   });
 
+  it("loads the operators, and shows the line of each mistake in what they are given", async () => {
+    writeFileSync(path.join(directory, "mask-all.ts"), 'import { defineOperator, perRow } from "pg-reshard";\nimport { z } from "zod";\nexport default defineOperator({ name: "mask-all", options: z.strictObject({ column: z.string() }), create: ({ column }) => perRow({ writes: [column] }, (row) => ({ ...row, [column]: null })) });\n');
+    const using = (options: string): string => `[[stages]]\ntype = "copy"\noperators = ["mails"]\n[operators.mails]\ntype = "./mask-all.ts"\n${options}`;
+    const sound = recordedTerminal();
+    expect(await runCommandLine(["check", pipelineFile("masked.toml", ["nowhere"], { more: using('column = "email"') })], sound)).toBe(0);
+    expect(sound.written.out).toBe("shop (1 shard) to sharded (1 shard), through mails: the configuration has no mistakes. The servers were not asked (--connect).\n");
+    const mistaken = pipelineFile("mis-masked.toml", ["nowhere"], { more: using('colum = "email"\ncolumn = 5') });
+    const { code, objects } = await check(mistaken);
+    expect({ code, last: objects.at(-1) }).toMatchObject({ code: 78, last: { code: "CONFIGURATION", problems: [{ code: "OPERATOR_OPTIONS", frame: expect.stringMatching(/ \| column = 5\n +\| {10}\^$/) as unknown }, { code: "OPERATOR_OPTIONS", suggestion: "column" }] } });
+    const terminal = recordedTerminal();
+    expect(await runCommandLine(["check", mistaken], terminal)).toBe(78);
+    expect(terminal.written.err).toMatch(/mis-masked\.toml:\d+:1: \[operators\.mails\] has no option "colum", did you mean "column"\? \[OPERATOR_OPTIONS\]\n +\d+ \| colum = "email"\n +\| \^{5}\n/);
+  });
+
+  it("reads files that move no database", async () => {
+    const file = path.join(directory, "flow.toml");
+    writeFileSync(file, '[[stages]]\ntype = "command"\nrun = "true"\n');
+    const { code, objects } = await check(file);
+    expect({ code, last: objects.at(-1) }).toMatchObject({ code: 0, last: { ok: true, problems: [] } });
+  });
+
   it("tells what the shards will lack, and changes nothing", async () => {
     const { code, objects } = await check(pipelineFile("sound.toml", ["empty_0", "empty_1"]), "--connect");
     expect({ code, last: objects.at(-1) }).toMatchObject({ code: 0, last: { ok: true, tables: 3, problems: [] } });

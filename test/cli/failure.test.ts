@@ -20,7 +20,7 @@ describe("failureText", () => {
 
   it("lists every mistake of the configuration", () => {
     expect(failureText(configuration)).toBe(
-      'error CONFIGURATION: 2 mistakes in the configuration:\n  pgdog.toml:3:7: "port" is a string, expected a number\n  users.toml: cannot read it\n' +
+      'error CONFIGURATION: 2 mistakes in the configuration:\n  pgdog.toml:3:7: "port" is a string, expected a number [WRONG_TYPE]\n  users.toml: cannot read it [UNREADABLE_FILE]\n' +
         "  remedy: Correct what is listed and run the same command again. Nothing has been connected to.\n",
     );
   });
