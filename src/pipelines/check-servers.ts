@@ -7,12 +7,14 @@ import { checkStandby, copyAddresses, systemIdentifier } from "./copy-server.js"
 import { checkDistinctDatabases, type OpenDatabase } from "./distinct-databases.js";
 import type { Report } from "./events.js";
 import { beginningOf, checkBegunAlike, migrationId, slotNames } from "./migration.js";
+import { PipelineOperators } from "./pipeline-operators.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
 import { reading } from "./reading.js";
 import { replicaRoleRefused, Sessions } from "./sessions.js";
 import { checkSlotRoom } from "./slot-state.js";
 import { checkSourcesAlike } from "./source-shard.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
+import { checkChain, shapeOf } from "./table-chains.js";
 
 export interface ServersCheck {
   /** Published tables; undefined where the source could not be asked. */
@@ -65,6 +67,7 @@ export async function checkServers(pipeline: Pipeline, report: Report): Promise<
     for (const [number, database] of atSource.entries()) if (database !== undefined) await askStandbys(pipeline, database, number, sessions, attempt);
     if (sources.length === pipeline.from.shards.length) await attempt(() => checkSourcesAlike(pipeline, sources));
     const first = sources.find(({ number }) => number === 0)?.facts;
+    if (first !== undefined) await attempt(() => askOperators(pipeline, first, report));
     for (const message of first?.notes ?? []) report({ type: "note", message });
     await askBeginning(pipeline, sources, shards, attempt);
     const refused = await askWriters(pipeline, shards.filter(isThere), sessions, attempt);
@@ -82,6 +85,16 @@ async function askSource(pipeline: Pipeline, database: OpenDatabase | undefined,
   if (database === undefined) return undefined;
   const facts = await attempt(() => checkSource(database.client, pipeline, database.address));
   return facts && { ...database, number, facts };
+}
+
+/** Makes the pipeline's own operators for each table, as a run will. */
+async function askOperators(pipeline: Pipeline, { publication: { tables } }: SourceFacts, report: Report): Promise<void> {
+  const operators = await PipelineOperators.load(pipeline, report);
+  operators.checkTables(tables);
+  for (const table of tables) {
+    const chain = operators.chainOf(shapeOf(table));
+    if (chain !== undefined) checkChain(table, chain, pipeline.from.shards.length);
+  }
 }
 
 async function askStandbys(pipeline: Pipeline, { client, address: primary }: OpenDatabase, number: number, sessions: Sessions, attempt: Attempt): Promise<void> {

@@ -44,6 +44,8 @@ export type PipelineEvent =
   | { readonly type: "cutover-step"; readonly migration: string; readonly step: CutoverStep; readonly state: "began" | "done" | "failed"; readonly milliseconds?: number; readonly message?: string }
   /** `paused`: milliseconds that applications waited; undefined where they did not, or nobody knows any more. */
   | { readonly type: "cutover-ended"; readonly migration: string; readonly outcome: "done" | "aborted"; readonly from: string; readonly to: string; readonly paused?: number; readonly reason?: string }
+  /** What one of the pipeline's own operators has counted so far, at the end of a stage. */
+  | { readonly type: "operator-figures"; readonly operator: string; readonly figures: Readonly<Record<string, number>> }
   | { readonly type: "verify-started"; readonly tables: number; readonly position: Lsn | undefined }
   | { readonly type: "table-verified"; readonly verdict: TableVerdict };
 

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import type { Pipeline, ServerAddress, Shard } from "../config/types.js";
 import { defect, ReshardError } from "../errors.js";
-import type { OperatorChain } from "../operators/operator-chain.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { tableId, type TableName } from "../postgres/identifiers.js";
@@ -18,11 +17,11 @@ import { checkDistinctDatabases } from "./distinct-databases.js";
 import type { Report } from "./events.js";
 import { MigrationLock } from "./migration-lock.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
+import { type ChainOf, PipelineOperators } from "./pipeline-operators.js";
 import { reading } from "./reading.js";
 import { Sessions } from "./sessions.js";
 import { checkSlotRoom } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
-import type { TableShape } from "../table-batch.js";
 import { type SourceShard, sourceShards, unknownTable } from "./source-shard.js";
 import { checkChain, routeByOperator, shapeOf } from "./table-chains.js";
 
@@ -50,7 +49,9 @@ export interface Migration {
   /** Where a table's rows go. */
   route(table: TableName): TableRoute;
   /** The pipeline's own operators for a table. Undefined: none concerns it. */
-  chainOf(table: TableShape): OperatorChain | undefined;
+  readonly chainOf: ChainOf;
+  /** Tells what operators have counted. */
+  tellFigures(): void;
   close(): Promise<void>;
 }
 
@@ -60,8 +61,8 @@ export interface MigrationOptions {
   readonly signal: AbortSignal;
   /** The destination's rows may be there already (a slot that somebody else copied for). */
   readonly filledElsewhere?: boolean;
-  /** Makes the pipeline's own operators for a table. */
-  readonly chainOf?: (table: TableShape) => OperatorChain | undefined;
+  /** Makes the operators of a table, in place of those that the pipeline names. */
+  readonly chainOf?: ChainOf;
   /** Only compare: where no journal was begun none is, and nothing is made anywhere. */
   readonly compareOnly?: boolean;
 }
@@ -86,6 +87,7 @@ export function migrationId(pipeline: Pipeline): string {
 export async function openMigration(options: MigrationOptions): Promise<Migration> {
   const { pipeline, report, signal } = options;
   const id = migrationId(pipeline);
+  const operators = await PipelineOperators.load(pipeline, report);
   const sessions = new Sessions(id);
   const addresses = pipeline.from.shards.map((shard) => shard.primary);
   const shards = pipeline.to.shards.map((shard) => shard.primary);
@@ -105,7 +107,8 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     const copyServers: CopyServer[][] = [];
     for (const [number, shard] of pipeline.from.shards.entries()) copyServers.push(await copyServersOf(shard, monitors[number]!, facts[number]!, sessions));
     const { publication, notes } = facts[0]!;
-    const chainOf = options.chainOf ?? ((): undefined => undefined);
+    operators.checkTables(publication.tables);
+    const chainOf = options.chainOf ?? operators.chainOf;
     const routes = routesBehind(chainOf, facts[0]!, pipeline);
     for (const note of notes) report({ type: "note", message: note });
     const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await sessions.kept.use(addresses[number]!, "monitor", work);
@@ -140,6 +143,9 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
         return route;
       },
       chainOf,
+      tellFigures() {
+        operators.tell();
+      },
       async close() {
         await Promise.all([sessions.kept.close(), lock.release()]);
       },
@@ -151,7 +157,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
 }
 
 /** Where rows go when operators have passed them. */
-function routesBehind(chainOf: NonNullable<MigrationOptions["chainOf"]>, { routes, publication }: SourceFacts, { from, to }: Pipeline): ReadonlyMap<string, TableRoute> {
+function routesBehind(chainOf: ChainOf, { routes, publication }: SourceFacts, { from, to }: Pipeline): ReadonlyMap<string, TableRoute> {
   return new Map(publication.tables.map((table) => {
     const chain = chainOf(shapeOf(table));
     if (chain !== undefined) checkChain(table, chain, from.shards.length);

@@ -7,6 +7,7 @@ import { phaseStatements, type SchemaPlan } from "../schema/schema-plan.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { copyOutStatement } from "../sources/copy-table.js";
 import { migrationId, type MigrationOptions, slotNames } from "./migration.js";
+import { type ChainOf, PipelineOperators } from "./pipeline-operators.js";
 import { checkSource, type SourceFacts } from "./preflight.js";
 import { reading } from "./reading.js";
 import { schemaParameters } from "./schema-session.js";
@@ -55,15 +56,18 @@ export interface PipelinePlan {
 }
 
 /** Reads from the servers what each stage would do, in order. Nothing is made or changed, no lock is taken. Fails as a run would. */
-export async function planPipeline({ pipeline, report, chainOf = () => undefined }: Pick<MigrationOptions, "pipeline" | "report" | "chainOf">): Promise<PipelinePlan> {
+export async function planPipeline({ pipeline, report, chainOf: given }: Pick<MigrationOptions, "pipeline" | "report" | "chainOf">): Promise<PipelinePlan> {
   const migration = migrationId(pipeline);
   const sessions = new Sessions(migration);
   const slots = slotNames(pipeline);
+  const operators = await PipelineOperators.load(pipeline, report);
+  const chainOf = given ?? operators.chainOf;
   const sources = await Promise.all(pipeline.from.shards.map(({ primary }, number) => reading(sessions.source(primary, "monitor"), async (client) => ({
     address: primary,
     facts: await checkSource(client, pipeline, primary),
     slot: { server: displayAddress(primary), slot: slots[number]!, exists: (await readSlot(client, slots[number]!)) !== undefined },
   }))));
+  operators.checkTables(sources[0]!.facts.publication.tables);
   const sourceRoutes = checkSourcesAlike(pipeline, sources);
   const first = pipeline.to.shards[0]!.primary;
   const entry = (await reading(sessions.destination(first, "monitor"), readJournal)).find(({ id }) => id === migration);
@@ -110,7 +114,7 @@ async function partsOf(stage: Stage, { pipeline, schemaPlan, tables, slots }: Kn
   }
 }
 
-function tablesOf(pipeline: Pipeline, { publication, routes }: SourceFacts, sourceShard: number, chainOf: NonNullable<MigrationOptions["chainOf"]>, takes: (id: string) => boolean): { plan: TablePlan; sql: string }[] {
+function tablesOf(pipeline: Pipeline, { publication, routes }: SourceFacts, sourceShard: number, chainOf: ChainOf, takes: (id: string) => boolean): { plan: TablePlan; sql: string }[] {
   return publication.tables.filter((table) => takes(tableId(table))).map((table) => {
     const chain = chainOf(shapeOf(table));
     if (chain !== undefined) checkChain(table, chain, pipeline.from.shards.length);

@@ -139,6 +139,7 @@ async function runStagesOf(options: RunOptions): Promise<RunResult> {
             await carryOver(migration, carried);
           }
         }
+        migration.tellFigures();
         if (isLasting(stage)) await note(migration, (client, id) => journalStageFinished(client, id, name));
       }
       report({ type: "stage-finished", stage: name, milliseconds: Date.now() - started, ...(skipped ? { skipped } : {}) });

@@ -124,7 +124,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
     Promise.all(shards.map((shard, index) =>
       onShard(migration, shard, async (client) => ({
         ...(await sumOfShard(client)),
-        misplaced: await misplacedRows(client, tableAfter(table, migration.chainOf(shapeOf(table))), route, index, migration.pipeline.general.reshardingCopyFormat),
+        misplaced: await misplacedRows(client, tableAfter(table, migration.chainOf(shapeOf(table), true)), route, index, migration.pipeline.general.reshardingCopyFormat),
       })),
     )),
   ]);
@@ -142,7 +142,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
 
 /** By the servers; or here, where the source's rows have to pass operators first. */
 async function waysToSum(migration: Migration, table: PublishedTable, sameMajor: boolean): Promise<{ readonly source: (client: pg.Client, published: PublishedTable) => Promise<Sum>; readonly shard: (client: pg.Client) => Promise<Sum> }> {
-  const chain = migration.chainOf(shapeOf(table));
+  const chain = migration.chainOf(shapeOf(table), true);
   if (chain === undefined) {
     return {
       source: (client, published) => readSum(client, checksumStatement(published, { sameMajor, where: published.rowFilter })),

@@ -98,6 +98,8 @@ export class Progress {
         if (event.outcome === "done") return [`${good("✓")} ${printable(event.to)} is in charge${pause}`];
         return [`  the cutover was given up: ${printable(event.from)} stays in charge${pause}`];
       }
+      case "operator-figures":
+        return [printable(`  ${event.operator}: ${Object.entries(event.figures).map(([figure, amount]) => `${formatCount(amount)} ${figure}`).join(", ")}`)];
       case "verify-started":
         this.#verify = { tables: event.tables, done: 0 };
         return [];
