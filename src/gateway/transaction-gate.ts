@@ -130,7 +130,7 @@ export class TransactionGate {
       `${counted(names.length, "transaction")} of database "${this.#name}" did not end within ${drain.timeout} ms: ${listed(names, "; ")}.`,
       {
         remedy: drain.action === "abort"
-          ? "Nothing was changed, and statements go on. Have these transactions end and try again, raise cutover_drain_timeout, or set cutover_drain_timeout_action = \"cancel\" to end them."
+          ? "Nothing was changed, and statements go on. Have these transactions end and try again, raise cutover_drain_timeout, or set cutover_drain_action = \"cancel\" to end them."
           : "Nothing was changed, and statements go on. These could not be cancelled: look at their servers' pg_stat_activity, and try again.",
       },
     );

@@ -1,7 +1,9 @@
 import { WireError } from "../../wire/wire-error.js";
+import { listenTo } from "./channels.js";
 import { failure } from "./failure.js";
 import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";
+import { together } from "./together.js";
 import { commitInTwoPhases, type Participant } from "./two-phase-commit.js";
 
 /**
@@ -19,6 +21,7 @@ export async function commitTransaction(core: SessionCore): Promise<void> {
   const { transaction, shards } = core;
   const joined = shards.joined;
   const changed = transaction.definesSchema && joined.some(({ written }) => written);
+  const channels = transaction.channels(core.channels);
   try {
     await commitShards(core, joined);
     core.settings = transaction.committed(core.settings);
@@ -32,6 +35,7 @@ export async function commitTransaction(core: SessionCore): Promise<void> {
   } finally {
     over(core);
   }
+  await listenTo(core, channels);
   if (changed) await readCatalog(core);
 }
 
@@ -65,7 +69,7 @@ async function commitShards(core: SessionCore, joined: readonly ShardSession[]):
   const writers = joined.filter(({ written }) => written);
   const readers = joined.filter(({ written }) => !written);
   try {
-    await Promise.all(readers.map((session) => commitOne(session)));
+    await together(readers, commitOne);
   } catch (error) {
     await Promise.allSettled(joined.filter(({ status }) => status !== "I").map((session) => session.execute("ROLLBACK")));
     throw error;
@@ -79,10 +83,10 @@ async function commitShards(core: SessionCore, joined: readonly ShardSession[]):
 /** A function may have written where the statement did not say so. */
 async function findWriters(core: SessionCore, joined: readonly ShardSession[]): Promise<void> {
   try {
-    await Promise.all(joined.filter(({ written }) => !written).map(async (session) => {
+    await together(joined.filter(({ written }) => !written), async (session) => {
       const { rows } = await session.ask("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL");
       session.written = rows[0]?.[0] === "t";
-    }));
+    });
   } catch (error) {
     await rollBackShards(core);
     throw error;
@@ -107,7 +111,7 @@ async function commitOne(session: ShardSession): Promise<void> {
 
 async function commitInSequence(core: SessionCore, writers: readonly ShardSession[]): Promise<void> {
   try {
-    await Promise.all(writers.map((session) => session.execute("SET CONSTRAINTS ALL IMMEDIATE")));
+    await together(writers, (session) => session.execute("SET CONSTRAINTS ALL IMMEDIATE"));
   } catch (error) {
     await rollBackShards(core);
     throw error;

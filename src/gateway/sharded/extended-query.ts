@@ -9,6 +9,7 @@ import type { Portal, Prepared } from "./prepared-statements.js";
 import { runPortal } from "./run-portal.js";
 import type { SessionCore } from "./session-core.js";
 import type { StatementRun } from "./statement-run.js";
+import { together } from "./together.js";
 
 /** So many bytes are kept waiting for the message that says what they are for. */
 const MOST_WAITING = 1024 * 1024;
@@ -75,6 +76,7 @@ export class ExtendedQuery {
       }
       case Frontend.bind: {
         const bind = parseBind(message);
+        if (bind.resultFormats.includes(1)) this.#core.binaryResults = true;
         // They may wait for the shard longer than the chunk that they came in ought to live.
         return { kind: "bind", message: bind };
       }
@@ -225,8 +227,8 @@ async function closePortal(core: SessionCore, portal: Portal, open: boolean): Pr
   core.statements.deletePortal(portal.name);
   if (!open) return;
   await portal.answer?.rows.return();
-  await Promise.all(core.shards.joined.filter(({ shard }) => portal.shards.includes(shard)).map(async (session) => {
+  await together(core.shards.joined.filter(({ shard }) => portal.shards.includes(shard)), async (session) => {
     session.queue(closeMessage({ kind: "portal", name: portal.name }));
     await session.flushed();
-  }));
+  });
 }

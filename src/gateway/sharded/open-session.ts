@@ -1,12 +1,12 @@
 import { backendKeyData, parameterStatus, readyForQuery } from "../../wire/backend-messages.js";
 import { WireError } from "../../wire/wire-error.js";
+import { listenTo } from "./channels.js";
 import { restoreStatements } from "./restore-statements.js";
 import { fixedSetting } from "../planning/plan-session.js";
 import { unmovable } from "../read-session-state.js";
 import type { SessionState } from "../session-state.js";
 import type { SessionCore } from "./session-core.js";
 import { settingName } from "./session-settings.js";
-import { quoteIdentifier } from "../../postgres/identifiers.js";
 import type { ShardSession } from "./shard-session.js";
 
 /** Settings of which the gateway has to know what they are without a SET. */
@@ -61,10 +61,7 @@ async function restore(core: SessionCore, session: ShardSession, state: SessionS
   try {
     await core.shards.align(session, settings);
     await restoreStatements(core, session, state.statements);
-    if (state.channels.length === 0) return;
-    core.listens = true;
-    const [first] = await core.enlist([0], false);
-    await first!.execute(...state.channels.map((channel) => `LISTEN ${quoteIdentifier(channel)}`));
+    await listenTo(core, new Set(state.channels));
   } catch (error) {
     if (error instanceof WireError && !error.fatal) throw unmovable(`the new servers refused its settings: ${error.message}`);
     throw error;

@@ -63,7 +63,7 @@ async function describe(core: SessionCore, prepared: Prepared, tell: { readonly 
   if (tell.parse) output.push(parseComplete);
   if (tell.describe) {
     const parameters = await session.expect(Backend.parameterDescription);
-    prepared.describedTypes = parseParameterDescription(parameters);
+    prepared.describedTypes = parseParameterDescription(parameters).map((oid) => session.types.toClient(oid));
     output.push(session.types.parameterDescription(parameters));
     const rows = await session.next();
     output.push(rows.type === Backend.rowDescription ? session.types.rowDescription(rows) : rows.bytes);
@@ -72,7 +72,7 @@ async function describe(core: SessionCore, prepared: Prepared, tell: { readonly 
 }
 
 /** What it says is what all would say. A transaction that is open and has changed nothing yet is not taken to one more shard for it. */
-async function sessionToAsk(core: SessionCore): Promise<ShardSession> {
+export async function sessionToAsk(core: SessionCore): Promise<ShardSession> {
   const { shards, transaction } = core;
   const [joined] = shards.joined;
   if (joined !== undefined) return joined;

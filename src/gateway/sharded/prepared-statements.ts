@@ -12,7 +12,7 @@ export interface Prepared {
   readonly named: boolean;
   /** OIDs, as the client gave them; 0 or none leaves a type to the server. */
   readonly parameterTypes: readonly number[];
-  /** What the server says of them; undefined before it was asked. */
+  /** What the server says of them, as the client was told; undefined before it was asked. */
   describedTypes?: readonly number[];
   /** How many there are; undefined before they were counted. */
   parameters?: number;

@@ -1,7 +1,9 @@
 import { quoteLiteral } from "../../postgres/identifiers.js";
 import { WireError } from "../../wire/wire-error.js";
-import { FIRST_NORMAL_OID, type PreparedStatement } from "../session-state.js";
+import { FIRST_NORMAL_OID, type PreparedStatement, sameResult } from "../session-state.js";
 import { prepareByName } from "./prepare.js";
+import type { Prepared } from "./prepared-statements.js";
+import { resultTypesOf } from "./result-types.js";
 import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";
 
@@ -17,8 +19,14 @@ export async function restoreStatements(core: SessionCore, session: ShardSession
           if (known === undefined) throw new WireError("42704", `type ${name} does not exist`);
           return known;
         });
-        // A shard looks at it when it is run.
-        core.statements.set(statement.name, { id: core.statements.nextId(), text: statement.text, named: statement.name !== "", parameterTypes });
+        const { name, text, resultTypes } = statement;
+        const prepared: Prepared = { id: core.statements.nextId(), text, named: name !== "", parameterTypes };
+        // Else a shard looks at it when it is run.
+        if (resultTypes !== undefined) {
+          core.binaryResults = true;
+          if (!sameResult(resultTypes, await resultTypesOf(core, prepared))) throw new WireError("0A000", "cached plan must not change result type");
+        }
+        core.statements.set(name, prepared);
       }
     } catch (error) {
       if (!(error instanceof WireError) || error.fatal) throw error;

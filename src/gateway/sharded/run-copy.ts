@@ -7,6 +7,7 @@ import { passMany } from "./run-on-one.js";
 import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";
 import { CopySplitter } from "./split-copy.js";
+import { together } from "./together.js";
 
 /**
  * COPY FROM STDIN: the client's rows to their shards.
@@ -18,7 +19,7 @@ export async function copyIn(core: SessionCore, plan: CopyInPlan | undefined, te
   const [first, ...others] = sessions as [ShardSession, ...ShardSession[]];
   // Where writers of a table exclude each other, the first shard's lock is taken before the others begin.
   const response = await beginCopy(first, text, Backend.copyInResponse);
-  await Promise.all(others.map((session) => beginCopy(session, text, Backend.copyInResponse)));
+  await together(others, (session) => beginCopy(session, text, Backend.copyInResponse));
   const byKey = plan?.where.kind === "key" ? new CopySplitter(plan, plan.where, sessions.length) : undefined;
   const tags = await feedCopy(core, sessions, response, byKey ?? toAll(sessions.length));
   return commandComplete(byKey === undefined ? tags[0]! : addTags(tags));
@@ -26,7 +27,7 @@ export async function copyIn(core: SessionCore, plan: CopyInPlan | undefined, te
 
 /** COPY TO STDOUT of several shards, in text: their lines one after another. */
 export async function copyOut(core: SessionCore, text: string, sessions: readonly ShardSession[]): Promise<Buffer> {
-  const responses = await Promise.all(sessions.map((session) => beginCopy(session, text, Backend.copyOutResponse)));
+  const responses = await together(sessions, (session) => beginCopy(session, text, Backend.copyOutResponse));
   core.output.push(responses[0]!.bytes);
   const tags: string[] = [];
   for (const session of sessions) {

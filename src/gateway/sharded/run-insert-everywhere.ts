@@ -11,6 +11,7 @@ import type { SessionRows } from "./session-rows.js";
 import type { ShardRows } from "./shard-rows.js";
 import type { ShardSession } from "./shard-session.js";
 import type { StatementRun } from "./statement-run.js";
+import { together } from "./together.js";
 
 /** Rows that go to the other shards at a time. */
 const ROWS_AT_ONCE = 100;
@@ -64,7 +65,7 @@ async function* copied(rows: ShardRows, others: readonly ShardSession[], { colum
   const insert = async (): Promise<void> => {
     const values = waiting.map((row) => lastColumns(row, columns));
     waiting = [];
-    await Promise.all(others.map((other) => insertRows(other, otherText, values)));
+    await together(others, (other) => insertRows(other, otherText, values));
   };
   for (let row = await rows.next(); row !== undefined; row = await rows.next()) {
     waiting.push(row);

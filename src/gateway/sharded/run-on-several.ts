@@ -16,6 +16,7 @@ import { SessionRows } from "./session-rows.js";
 import type { GatheredRows } from "./shard-rows.js";
 import type { ShardSession } from "./shard-session.js";
 import type { StatementRun } from "./statement-run.js";
+import { together } from "./together.js";
 
 /** What is done with several shards' answers, besides running them. */
 export interface GatherPlan {
@@ -83,7 +84,7 @@ export async function openOnSeveral(core: SessionCore, run: StatementRun, plan: 
   const { rows, counted } = gathered();
   const rest = async (): Promise<void> => {
     if (inTurn && sessions.length > 1) await begin(sessions.slice(1), untold, 0);
-    await Promise.all(parts.map((part) => part.skip()));
+    await together(sessions, (_session, index) => parts[index]!.skip());
   };
   return {
     fields,
@@ -114,7 +115,7 @@ async function beginOn(sessions: readonly ShardSession[], portal: Portal, plan: 
     else session.queue(describeMessage({ kind: "portal", name: portal.name }));
     if (maxRows !== undefined) session.queue(executeMessage({ portal: portal.name, maxRows }));
   }
-  await Promise.all(sessions.map((session) => session.sync()));
+  await together(sessions, (session) => session.sync());
   return answers;
 }
 

@@ -21,6 +21,7 @@ import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";
 import type { StatementRun } from "./statement-run.js";
 import { settingOf } from "./set-config.js";
+import { together } from "./together.js";
 
 /**
  * Does with a portal what is due: what the client hears of it goes to the output, but for the message that ends an
@@ -119,7 +120,7 @@ async function runEverywhere(core: SessionCore, run: StatementRun, plan: Extract
   const sessions = await enlist(core, run, core.everyShard, true);
   lockTables(core, sessions[0]!, [plan.table]);
   // What is queued on them goes with what they are to insert, which may be nothing.
-  await Promise.all(sessions.slice(1).map((session) => session.flushed()));
+  await together(sessions.slice(1), (session) => session.flushed());
   return await gathered(core, run, sessions, await openInsertEverywhere(core, run, plan, sessions, run.maxRows));
 }
 
@@ -153,7 +154,7 @@ async function gathered(core: SessionCore, run: StatementRun, sessions: readonly
 
 async function continueAnswer(core: SessionCore, run: StatementRun, answer: GatheredAnswer, maxRows: number): Promise<Buffer> {
   const sessions = await core.enlist(run.portal.shards, false);
-  await Promise.all(sessions.map((session) => session.flushed()));
+  await together(sessions, (session) => session.flushed());
   const end = await giveRows(core, run.portal, answer, maxRows);
   await finishAll(sessions);
   return end;
@@ -161,7 +162,7 @@ async function continueAnswer(core: SessionCore, run: StatementRun, answer: Gath
 
 /** Up to ReadyForQuery of all; what fails as late as that fails. */
 async function finishAll(sessions: readonly ShardSession[]): Promise<void> {
-  const failures = await Promise.all(sessions.map((session) => session.finish()));
+  const failures = await together(sessions, (session) => session.finish());
   const failed = failures.find((error) => error !== undefined);
   if (failed !== undefined) throw failed;
 }
@@ -187,7 +188,7 @@ async function setConfig(core: SessionCore, run: StatementRun, plan: Extract<Sta
   const end = await runOnOne(core, run, sessions[0]!, clientText(portal));
   if (maxRows === undefined) return end;
   const others = sessions.slice(1);
-  await Promise.all(others.map((session) => session.execute(setting.statement)));
+  await together(others, (session) => session.execute(setting.statement));
   keepSetting(core, plan.name, setting.value, plan.isLocal, setting.statement);
   return end;
 }

@@ -1,8 +1,10 @@
 import type { SessionPlan } from "../planning/statement-plan.js";
+import { changeChannel } from "./channels.js";
 import { failure } from "./failure.js";
 import { forgetOnShards, prepareByName } from "./prepare.js";
 import type { SessionCore } from "./session-core.js";
 import { settingName, withSetting } from "./session-settings.js";
+import { together } from "./together.js";
 import { afterResetAll } from "./transaction.js";
 
 /** What is not kept here but run as another statement: see `portalOf`. */
@@ -25,10 +27,14 @@ export async function runSessionPlan(core: SessionCore, plan: KeptPlan, text: st
     case "transaction-mode":
       return await transactionMode(core, text);
     case "listen":
+      await changeChannel(core, { listen: true, channel: plan.channel });
+      return "LISTEN";
     case "unlisten":
     case "unlisten-all":
+      await changeChannel(core, { listen: false, ...("channel" in plan ? { channel: plan.channel } : {}) });
+      return "UNLISTEN";
     case "notify":
-      return await onFirst(core, plan.action === "listen", text);
+      return await notify(core, text);
     case "prepare":
       await prepareByName(core, plan, text);
       return "PREPARE";
@@ -98,15 +104,15 @@ async function resetAll(core: SessionCore, text: string): Promise<string> {
 async function discardAll(core: SessionCore, text: string): Promise<string> {
   const { transaction, shards, statements } = core;
   if (transaction.mode !== "none") throw failure("25001", "DISCARD ALL cannot run inside a transaction block");
-  await Promise.all(shards.open.map(async (session) => {
+  await together(shards.open, async (session) => {
     await session.execute(text);
     session.prepared.clear();
     session.applied = new Map();
     session.settings = undefined;
-  }));
+  });
   core.settings = new Map();
   core.cursors.clear();
-  core.listens = false;
+  core.channels = new Set();
   statements.clear();
   return "DISCARD ALL";
 }
@@ -118,16 +124,15 @@ async function transactionMode(core: SessionCore, text: string): Promise<string>
     core.warn("25P01", `${tag === "SET" ? "SET TRANSACTION" : tag} can only be used in transaction blocks`);
     return tag;
   }
-  await Promise.all(shards.joined.map((session) => session.execute(text)));
+  await together(shards.joined, (session) => session.execute(text));
   transaction.statement(text);
   return tag;
 }
 
-/** On the first shard, whose notifications are the client's. */
-async function onFirst(core: SessionCore, listens: boolean, text: string): Promise<string> {
+/** On the first shard: who listens does so on all of them, and hears it once. */
+async function notify(core: SessionCore, text: string): Promise<string> {
   const [session] = await core.enlist([0], true);
   session!.unpreparable = core.transaction.mode !== "none";
-  if (listens) core.listens = true;
   return await session!.execute(text);
 }
 
@@ -135,6 +140,6 @@ async function onFirst(core: SessionCore, listens: boolean, text: string): Promi
 async function onJoined(core: SessionCore, text: string): Promise<string> {
   const joined = core.shards.joined.map(({ shard }) => shard);
   const sessions = await core.enlist(joined.length > 0 ? joined : [core.anyShard()], false);
-  const tags = await Promise.all(sessions.map((session) => session.execute(text)));
+  const tags = await together(sessions, (session) => session.execute(text));
   return tags[0]!;
 }

@@ -3,6 +3,7 @@ import type { TransactionPlan } from "../planning/statement-plan.js";
 import { commitTransaction, rollBackTransaction } from "./end-transaction.js";
 import { failure } from "./failure.js";
 import type { SessionCore } from "./session-core.js";
+import { together } from "./together.js";
 
 /** BEGIN that says nothing more. */
 const PLAIN_BEGIN = /^\s*(?:begin|start)\s*(?:work|transaction)?\s*$/i;
@@ -68,7 +69,7 @@ async function savepoint(core: SessionCore, action: "savepoint" | "release" | "r
   if (transaction.mode !== "explicit") throw failure("25P01", `${command} can only be used in transaction blocks`);
   if (action !== "savepoint" && !transaction.hasSavepoint(name)) throw failure("3B001", `savepoint "${name}" does not exist`);
   // Shards that come later are told by the transaction's entries: all of them know each savepoint.
-  await Promise.all(shards.joined.map((session) => session.execute(text)));
+  await together(shards.joined, (session) => session.execute(text));
   switch (action) {
     case "savepoint":
       transaction.savepoint(name, text);

@@ -13,6 +13,7 @@ import { readCatalogIn } from "./read-catalog-in.js";
 import type { ShardSession } from "./shard-session.js";
 import { ShardSessions } from "./shard-sessions.js";
 import type { ShardedDatabase } from "./sharded-database.js";
+import { together } from "./together.js";
 import { Transaction } from "./transaction.js";
 
 /** Where a cursor is. */
@@ -36,8 +37,10 @@ export class SessionCore {
   settings: ReadonlyMap<string, string> = new Map();
   /** Settings as they were at the start. */
   defaults: ReadonlyMap<string, string> = new Map();
-  /** It has sent LISTEN. */
-  listens = false;
+  /** Those that it listens to; a new set with each change. */
+  channels: ReadonlySet<string> = new Set();
+  /** It has asked for results in binary. */
+  binaryResults = false;
   /** Omnisharded tables that the transaction has locked against other writers. */
   readonly lockedTables = new Set<string>();
   /** The client's request is cancelled: nothing more of it is begun. */
@@ -100,9 +103,9 @@ export class SessionCore {
   async enlist(shards: readonly number[], writes: boolean): Promise<ShardSession[]> {
     if (this.cancelled) throw failure("57014", "canceling statement due to user request");
     const sessions = await Promise.all(shards.map((shard) => this.shards.get(shard)));
-    await Promise.all(sessions.map(async (session) => {
+    await together(sessions, async (session) => {
       if (!session.joined) await this.shards.align(session, this.settings);
-    }));
+    });
     const { transaction } = this;
     if (transaction.mode === "none") return sessions;
     for (const session of sessions) {

@@ -59,7 +59,7 @@ export class ShardedSession implements BackendSession {
   }
 
   get listens(): boolean {
-    return this.#core?.listens ?? false;
+    return (this.#core?.channels.size ?? 0) > 0;
   }
 
   async run(): Promise<Outcome> {
@@ -157,15 +157,14 @@ export class ShardedSession implements BackendSession {
 
   /** The client's next message. What shards say meanwhile by themselves goes to the client. */
   async #peek(core: SessionCore): Promise<Message | undefined> {
-    const first = core.shards.open.find(({ shard }) => shard === 0);
-    if (!core.listens || first === undefined || !this.#idle(core)) return await core.client.peek();
-    const stop = listenWhileIdle(first, () => {
+    if (core.channels.size === 0 || !this.#idle(core)) return await core.client.peek();
+    const stops = core.shards.open.map((shard) => listenWhileIdle(shard, () => {
       core.output.flush().catch(() => undefined);
-    });
+    }));
     try {
       return await core.client.peek();
     } finally {
-      await stop();
+      await Promise.all(stops.map((stop) => stop()));
     }
   }
 

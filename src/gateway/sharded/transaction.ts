@@ -1,3 +1,4 @@
+import { type ChannelChange, withChannel } from "./channels.js";
 import { withSetting } from "./session-settings.js";
 
 /** A setting that a statement of the transaction has changed beyond it. */
@@ -15,7 +16,9 @@ type Entry =
   | { readonly kind: "statement"; readonly text: string }
   /** `text` is undefined where it is the gateway's own (pgdog.shard), or where only settings are all reset. */
   | { readonly kind: "setting"; readonly text: string | undefined; readonly change: SettingChange }
-  | { readonly kind: "reset-all"; readonly text: string };
+  | { readonly kind: "reset-all"; readonly text: string }
+  /** No shard is told of it before the COMMIT. */
+  | { readonly kind: "channel"; readonly text: undefined; readonly change: ChannelChange };
 
 /**
  * The client's transaction: begun on shards when they are first needed, and what they have to be told then.
@@ -88,6 +91,15 @@ export class Transaction {
 
   resetAll(text: string): void {
     this.#entries.push({ kind: "reset-all", text });
+  }
+
+  changeChannel(change: ChannelChange): void {
+    this.#entries.push({ kind: "channel", text: undefined, change });
+  }
+
+  /** The channels that are listened to once it is committed. */
+  channels(channels: ReadonlySet<string>): ReadonlySet<string> {
+    return this.#entries.reduce((listened, entry) => (entry.kind === "channel" ? withChannel(listened, entry.change) : listened), channels);
   }
 
   savepoint(name: string, text: string): void {

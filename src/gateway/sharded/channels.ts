@@ -1,0 +1,34 @@
+import { quoteIdentifier } from "../../postgres/identifiers.js";
+import type { SessionCore } from "./session-core.js";
+import { together } from "./together.js";
+
+/** What LISTEN and UNLISTEN say; without a channel: UNLISTEN *. */
+export interface ChannelChange {
+  readonly listen: boolean;
+  readonly channel?: string;
+}
+
+/** The channels that are listened to after a change. */
+export function withChannel(channels: ReadonlySet<string>, { listen, channel }: ChannelChange): ReadonlySet<string> {
+  if (channel === undefined) return new Set();
+  return listen ? new Set([...channels, channel]) : new Set([...channels].filter((other) => other !== channel));
+}
+
+/** LISTEN, UNLISTEN. As on one server they count from the transaction's COMMIT on. */
+export async function changeChannel(core: SessionCore, change: ChannelChange): Promise<void> {
+  if (core.transaction.mode === "none") await listenTo(core, withChannel(core.channels, change));
+  else core.transaction.changeChannel(change);
+}
+
+/**
+ * Listens to these channels and no others, on every shard: a trigger notifies where its row is. Outside of a transaction,
+ * of which it is never a part: one that listens cannot be prepared.
+ */
+export async function listenTo(core: SessionCore, channels: ReadonlySet<string>): Promise<void> {
+  const added = [...channels].filter((channel) => !core.channels.has(channel));
+  const removed = [...core.channels].filter((channel) => !channels.has(channel));
+  const statements = [...added.map((channel) => `LISTEN ${quoteIdentifier(channel)}`), ...removed.map((channel) => `UNLISTEN ${quoteIdentifier(channel)}`)];
+  if (statements.length === 0) return;
+  await together(await Promise.all(core.everyShard.map((shard) => core.shards.get(shard))), (session) => session.execute(...statements));
+  core.channels = channels;
+}
