@@ -208,6 +208,7 @@ export const GENERAL = grammar(
     client_idle_timeout: milliseconds.optional(),
     query_timeout: milliseconds.optional(),
     two_phase_commit: flag.optional(),
+    cross_shard_lock_timeout: milliseconds.optional(),
     state_directory: name.optional(),
   },
   PROXY_GENERAL_KEYS,

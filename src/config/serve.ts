@@ -37,6 +37,8 @@ export interface GatewayLimits {
   readonly loginTimeout: number;
   readonly idleTimeout: number;
   readonly queryTimeout: number;
+  /** That a statement may wait for a lock in a transaction of several shards. */
+  readonly crossShardLockTimeout: number;
 }
 
 /** A user of `[[users]]` as a client of one database. */
@@ -57,6 +59,8 @@ const DEFAULT_HOST = "0.0.0.0";
 const DEFAULT_PORT = 6432;
 const DEFAULT_LOGIN_TIMEOUT = 60_000;
 const DEFAULT_MAX_CLIENTS = 1000;
+/** As PostgreSQL's own deadlock detection takes a second, and a lock may well be held for longer without any. */
+const DEFAULT_CROSS_SHARD_LOCK_TIMEOUT = 10_000;
 
 /** The files of a gateway: a pgdog.toml and a users.toml. */
 export interface ServeFiles {
@@ -105,6 +109,7 @@ export function loadServeConfiguration(flags: ServeFiles, environment: Environme
       loginTimeout: general.client_login_timeout ?? DEFAULT_LOGIN_TIMEOUT,
       idleTimeout: general.client_idle_timeout ?? 0,
       queryTimeout: general.query_timeout ?? 0,
+      crossShardLockTimeout: general.cross_shard_lock_timeout ?? DEFAULT_CROSS_SHARD_LOCK_TIMEOUT,
     },
     twoPhaseCommit: general.two_phase_commit ?? false,
     stateDirectory: resolve(general.state_directory ?? dirname(flags.config)),

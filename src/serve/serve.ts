@@ -8,7 +8,7 @@ import type { Database, Pipeline } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { Gateway } from "../gateway/gateway.js";
 import { GatewayTraffic } from "../gateway/gateway-traffic.js";
-import { DEFAULT_DEADLOCK_TIMEOUT, DEFAULT_RECOVERY_INTERVAL } from "../gateway/sharded/sharded-database.js";
+import { DEFAULT_RECOVERY_INTERVAL } from "../gateway/sharded/sharded-database.js";
 import { ShardedDatabases } from "../gateway/sharded/sharded-databases.js";
 import { configuredTraffic } from "../pipelines/configured-traffic.js";
 import type { Traffic } from "../pipelines/traffic.js";
@@ -50,7 +50,7 @@ export async function serve({ files, environment, version, report }: ServeOption
   rehearsals.start();
   const sharded = new ShardedDatabases(() => ({
     twoPhaseCommit: directory.configuration.twoPhaseCommit,
-    deadlockTimeout: DEFAULT_DEADLOCK_TIMEOUT,
+    deadlockTimeout: directory.configuration.limits.crossShardLockTimeout,
     recoveryInterval: DEFAULT_RECOVERY_INTERVAL,
     onError: (database, error) => { report({ type: "note", message: `${database}: ${reasonOf(error)}` }); },
   }));

@@ -11,7 +11,7 @@ test("without a word of its own, a gateway has PgDog's defaults", () => {
   expect(rest).toEqual({
     host: "0.0.0.0", port: 6432, tls: undefined, authentication: "scram",
     admin: { name: "admin", user: "admin", password: undefined },
-    limits: { maxClients: 1000, loginTimeout: 60_000, idleTimeout: 0, queryTimeout: 0 },
+    limits: { maxClients: 1000, loginTimeout: 60_000, idleTimeout: 0, queryTimeout: 0, crossShardLockTimeout: 10_000 },
     twoPhaseCommit: false, stateDirectory: "/etc/reshard", notes: [],
   });
   expect(databases.map(({ name, shards }) => [name, shards.length])).toEqual([["prod", 1], ["prod_2x", 2]]);
@@ -32,6 +32,7 @@ client_idle_timeout = 5
 query_timeout = 6
 client_login_timeout = 7
 two_phase_commit = true
+cross_shard_lock_timeout = 8
 state_directory = "/var/lib/reshard"
 [admin]
 name = "control"
@@ -42,7 +43,7 @@ ${DATABASES}`);
     host: "127.0.0.1", port: 7000, authentication: "plain", twoPhaseCommit: true, stateDirectory: "/var/lib/reshard",
     tls: { certificate: "/etc/reshard/tls/server.pem", privateKey: "/keys/server.key" },
     admin: { name: "control", user: "root", password: "s3cret" },
-    limits: { maxClients: 10, idleTimeout: 5, queryTimeout: 6, loginTimeout: 7 },
+    limits: { maxClients: 10, idleTimeout: 5, queryTimeout: 6, loginTimeout: 7, crossShardLockTimeout: 8 },
   });
 });
 

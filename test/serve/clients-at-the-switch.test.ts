@@ -365,6 +365,28 @@ const KINDS: Readonly<Record<string, Kind>> = {
     await Promise.all([listener.end(), speaker.end(), sql.end()]);
   },
 
+  async* "clients that wait for each other on two shards, of which no server knows"() {
+    const clients = [await connect(), await connect()];
+    const places = new Map<number, number>();
+    yield;
+    yield;
+    for (const user of USERS) if ((await servers.shop_0.query("SELECT FROM users WHERE id = $1", [user])).rowCount === 1) places.set(0, user); else places.set(1, user);
+    const change = async (client: pg.Client, shard: number): Promise<unknown> => await client.query("UPDATE users SET name = name WHERE id = $1", [places.get(shard)]);
+    for (const [index, client] of clients.entries()) {
+      await client.query("BEGIN");
+      await change(client, index);
+    }
+    // cross_shard_lock_timeout is over for one of them, or for both.
+    const outcomes = await Promise.allSettled(clients.map((client, index) => change(client, 1 - index)));
+    const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+    expect(failed.length).toBeGreaterThan(0);
+    for (const { reason } of failed) expect(reason).toMatchObject({ code: "55P03" });
+    await Promise.all(clients.map((client) => client.query("ROLLBACK")));
+    yield;
+    yield;
+    await Promise.all(clients.map((client) => client.end()));
+  },
+
   async* "settings, role, search_path and application_name"() {
     const client = await connect({ options: "-c work_mem=7MB", application_name: "first name" });
     await client.query(`SET search_path = stock, public; SET statement_timeout = '77s'; SET TimeZone = 'Asia/Tokyo'; SET app.tenant = 'é ''5'''; SET ROLE clerk; SET application_name = 'second name'`);
@@ -401,7 +423,7 @@ beforeAll(async () => {
   await source.query(`CREATE ROLE clerk; CREATE SCHEMA stock; CREATE TABLE stock.items (id int PRIMARY KEY); INSERT INTO stock.items SELECT generate_series(1, 100);
     GRANT ALL ON SCHEMA stock TO clerk; GRANT ALL ON ALL TABLES IN SCHEMA stock TO clerk; GRANT clerk TO postgres`);
   // The comparison before a pause would wait for the transactions that are open here.
-  const toml = (drain: string): string => `${GENERAL_TOML.replace("[general]", `[general]\ntwo_phase_commit = true\ncutover_verify = false\n${drain}`)}${databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_2x: places })}${SHARDING}
+  const toml = (drain: string): string => `${GENERAL_TOML.replace("[general]", `[general]\ntwo_phase_commit = true\ncross_shard_lock_timeout = 400\ncutover_verify = false\n${drain}`)}${databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_2x: places })}${SHARDING}
 [[sharded_tables]]\ndatabase = "prod_2x"\nname = "items"\nschema = "stock"\ncolumn = "id"\ndata_type = "bigint"\n`;
   const files = new ServedFiles(toml("cutover_drain_timeout = 100"), usersToml(old));
   served = await Served.start(files);

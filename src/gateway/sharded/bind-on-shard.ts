@@ -34,6 +34,7 @@ export function nameOnShards(prepared: Portal["prepared"], variant: BoundText["v
 export function queueParse(session: ShardSession, prepared: Portal["prepared"], bound: Pick<BoundText, "text" | "variant" | "parameterTypes">): boolean {
   const name = nameOnShards(prepared, bound.variant);
   if (name !== "" && session.prepared.has(name)) return false;
+  if (name !== "") session.beginPreparing(name);
   session.queue(parseMessage({ name, text: bound.text, parameterTypes: session.types.toShard(bound.parameterTypes) }));
   return true;
 }
@@ -43,7 +44,7 @@ export async function expectParse(session: ShardSession, prepared: Portal["prepa
   if (!queued) return;
   await session.expect(Backend.parseComplete);
   const name = nameOnShards(prepared, variant);
-  if (name !== "") session.prepared.add(name);
+  if (name !== "") session.endPreparing(name);
 }
 
 /** To be called one after the other for the answers, after `sync`. */

@@ -1,5 +1,5 @@
 import { WireError } from "../../wire/wire-error.js";
-import { listenTo } from "./channels.js";
+import { listenTo } from "./listen-to.js";
 import { failure } from "./failure.js";
 import type { SessionCore } from "./session-core.js";
 import type { ShardSession } from "./shard-session.js";

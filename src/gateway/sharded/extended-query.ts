@@ -155,17 +155,22 @@ export class ExtendedQuery {
     const wanted = plan?.kind === "session" && plan.action === "prepare" ? 0 : parameterCount(prepared);
     if (bind.message.values.length !== wanted) {
       // A server tells a statement's own faults first.
-      if (parse !== undefined) await lookAt(core, prepared, { parse: true, describe: false });
+      if (parse !== undefined) {
+        await lookAt(core, prepared, { parse: true, describe: false });
+        this.#keep(parse.name, prepared);
+      }
       throw failure("08P01", `bind message supplies ${bind.message.values.length} parameters, but prepared statement "${statement}" requires ${wanted}`);
     }
-    const done = await this.#portal(waiting, at, synced, { portal, tellParse: parse !== undefined, tellBind: true });
-    if (parse !== undefined) this.#keep(parse.name, prepared);
+    const onParseTold = (): void => {
+      if (parse !== undefined) this.#keep(parse.name, prepared);
+    };
+    const done = await this.#portal(waiting, at, synced, { portal, tellParse: parse !== undefined, onParseTold, tellBind: true });
     // Of a statement that has ended its transaction it is gone.
     if (core.transaction.mode !== "none" || !synced) core.statements.setPortal(portal);
     return done;
   }
 
-  async #portal(waiting: readonly Waiting[], at: number, synced: boolean, begun: Pick<StatementRun, "portal" | "tellParse" | "tellBind">): Promise<number> {
+  async #portal(waiting: readonly Waiting[], at: number, synced: boolean, begun: Pick<StatementRun, "portal" | "tellParse" | "onParseTold" | "tellBind">): Promise<number> {
     const core = this.#core;
     const { portal, tellBind } = begun;
     let next = tellBind ? at + 1 : at;

@@ -1,6 +1,6 @@
 import { backendKeyData, parameterStatus, readyForQuery } from "../../wire/backend-messages.js";
 import { WireError } from "../../wire/wire-error.js";
-import { listenTo } from "./channels.js";
+import { listenTo } from "./listen-to.js";
 import { restoreStatements } from "./restore-statements.js";
 import { fixedSetting } from "../planning/plan-session.js";
 import { unmovable } from "../read-session-state.js";

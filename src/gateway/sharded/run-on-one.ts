@@ -37,9 +37,12 @@ export async function runOnOne(core: SessionCore, run: StatementRun, session: Sh
 }
 
 /** ParseComplete and BindComplete, where the client waits for them, once the shards have said so. */
-export async function tellBound({ output }: SessionCore, { tellParse, tellBind }: StatementRun, answers: readonly BindAnswers[]): Promise<void> {
+export async function tellBound({ output }: SessionCore, { tellParse, tellBind, onParseTold }: StatementRun, answers: readonly BindAnswers[]): Promise<void> {
   for (const { parsed } of answers) await parsed();
-  if (tellParse) output.push(parseComplete);
+  if (tellParse) {
+    output.push(parseComplete);
+    onParseTold?.();
+  }
   for (const { bound } of answers) await bound();
   if (tellBind) output.push(bindComplete);
 }

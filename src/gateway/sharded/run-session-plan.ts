@@ -1,5 +1,5 @@
 import type { SessionPlan } from "../planning/statement-plan.js";
-import { changeChannel } from "./channels.js";
+import { changeChannel } from "./listen-to.js";
 import { failure } from "./failure.js";
 import { forgetOnShards, prepareByName } from "./prepare.js";
 import type { SessionCore } from "./session-core.js";

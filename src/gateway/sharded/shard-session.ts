@@ -37,6 +37,8 @@ export class ShardSession implements ServerInUse {
   limited = false;
   status: TransactionStatus = "I";
   readonly #aside: Aside;
+  /** Statements that it perhaps knows. */
+  readonly #unsure = new Set<string>();
   #queue: Buffer[] = [];
   #forgotten: Buffer[] = [];
   /** Statements of our own at the head of what was sent: their answers are nobody's. */
@@ -95,9 +97,22 @@ export class ShardSession implements ServerInUse {
     );
   }
 
+  /** A statement is about to be prepared. Where nobody has read what the shard said of it before, it may be there. */
+  beginPreparing(name: string): void {
+    if (this.#unsure.has(name)) this.#forgotten.push(closeMessage({ kind: "statement", name }));
+    this.#unsure.add(name);
+  }
+
+  /** The shard has said that it is. */
+  endPreparing(name: string): void {
+    this.#unsure.delete(name);
+    this.prepared.add(name);
+  }
+
   /** A prepared statement is not needed any more. */
   forget(name: string): void {
-    if (this.prepared.delete(name)) this.#forgotten.push(closeMessage({ kind: "statement", name }));
+    const known = this.prepared.delete(name);
+    if (this.#unsure.delete(name) || known) this.#forgotten.push(closeMessage({ kind: "statement", name }));
   }
 
   /** Something of our own waits to be sent: a simple Query would not heed its failure. */

@@ -24,8 +24,6 @@ export interface ShardedOptions {
   readonly onError?: (database: string, error: unknown) => void;
 }
 
-/** As PostgreSQL's own deadlock detection takes a second, and a lock may well be held for longer without any. */
-export const DEFAULT_DEADLOCK_TIMEOUT = 10_000;
 export const DEFAULT_RECOVERY_INTERVAL = 30_000;
 /** Those whose coordinator is alive are finished by it: only what is left lying is looked at, in milliseconds. */
 const LEFT_LYING = 5000;

@@ -7,6 +7,8 @@ export interface StatementRun {
   readonly simple: boolean;
   /** ParseComplete is due, before all else: the statement is new. */
   readonly tellParse: boolean;
+  /** It was told: the statement is there from now on, whatever becomes of its execution. */
+  readonly onParseTold?: () => void;
   /** BindComplete is due: the portal is new. */
   readonly tellBind: boolean;
   /** RowDescription or NoData is due. */

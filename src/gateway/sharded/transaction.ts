@@ -1,4 +1,4 @@
-import { type ChannelChange, withChannel } from "./channels.js";
+import { type ChannelChange, withChannel } from "./channel-change.js";
 import { withSetting } from "./session-settings.js";
 
 /** A setting that a statement of the transaction has changed beyond it. */

@@ -52,6 +52,22 @@ async function same(ready: number, ...messages: readonly Buffer[]): Promise<stri
 const ONE = "SELECT id, name, age FROM users WHERE id = $1";
 const ALL = "SELECT id, name FROM users ORDER BY id";
 
+test("a statement is there once its Parse was answered, whatever becomes of its execution", async () => {
+  await same(4, parse("SELECT 10 / $1::int", "quotient"), bind(["0"], { statement: "quotient" }), execute(), sync, bind(["5"], { statement: "quotient" }), execute(), sync,
+    parse("SELECT id + $1 FROM users WHERE id = 1", "sum"), bind([], { statement: "sum" }), execute(), sync, bind(["5"], { statement: "sum" }), execute(), sync);
+});
+
+test("a shard whose answer to Parse nobody has read, since another one failed, prepares the statement again", async () => {
+  // Each of them has another shard look at the statement first.
+  const sessions = await Promise.all([0, 1, 2].map(() => RawSession.open({ host: "127.0.0.1", port: world.port, user: USER, password: PASSWORD }, "world")));
+  for (const session of sessions) await talk(session, 1, parse("SELECT pid FROM users JOIN products ON v = age", "joined"), describeStatement("joined"), sync);
+  await world.shards[0]!.query("ALTER TABLE products RENAME v TO w");
+  for (const session of sessions) expect(await talk(session, 1, bind([], { statement: "joined" }), execute(), sync)).toContain("ERROR 42703");
+  await world.shards[0]!.query("ALTER TABLE products RENAME w TO v");
+  for (const session of sessions) expect(await talk(session, 1, bind([], { statement: "joined" }), execute(), sync)).toEqual(["bindComplete", "SELECT 0", "ready I"]);
+  await Promise.all(sessions.map((session) => session.end()));
+});
+
 describe("simple queries", () => {
   test.each([
     ["one shard", 1, [query("SELECT name FROM users WHERE id = 3")]],

@@ -131,6 +131,24 @@ describe.each(["in sequence", "in two phases"] as const)("committed %s", (kind) 
     await client.end();
   });
 
+  test("a shard that was not sent its BEGIN, since another had failed, begins when it is needed", async () => {
+    const client = await world.connect();
+    await client.query("INSERT INTO countries VALUES ('zz', 0)");
+    for (const end of ["ROLLBACK", "COMMIT"]) {
+      await client.query("BEGIN");
+      await client.query("SAVEPOINT a");
+      // The first shard is to be done before the others are sent anything.
+      await expect(client.query("UPDATE countries SET v = 1 / v")).rejects.toMatchObject({ code: "22012" });
+      await client.query("ROLLBACK TO a");
+      for (const shard of [1, 2]) await setAge(client, shard, 9);
+      // Nothing is committed before its time.
+      expect(await ages(world)).toEqual([0, 0, 0]);
+      await client.query(end);
+    }
+    expect(await ages(world)).toEqual([0, 9, 9]);
+    await client.end();
+  });
+
   test("every shard begins as the client began", async () => {
     const client = await world.connect();
     await client.query("BEGIN ISOLATION LEVEL SERIALIZABLE");

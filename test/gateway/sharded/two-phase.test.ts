@@ -8,6 +8,8 @@ import { commitInTwoPhases, type Participant, type TwoPhaseStep } from "../../..
 import { formatGid, parseGid, TransactionNames } from "../../../src/gateway/sharded/two-phase-gid.js";
 import { recoverTwoPhase, type TwoPhaseRecovery } from "../../../src/gateway/sharded/two-phase-recovery.js";
 import { checkPreparedTransactions } from "../../../src/gateway/sharded/two-phase-shard.js";
+import { createProgressTables, dropProgressTables, hasProgressTables } from "../../../src/progress/progress-tables.js";
+import { WireError } from "../../../src/wire/wire-error.js";
 import { startTestCluster } from "../../support/cluster.js";
 import { rawParticipant } from "./raw-participant.js";
 import { RawSession } from "./raw-session.js";
@@ -124,6 +126,22 @@ describe("commit", () => {
     expect(await preparedCount()).toBe(2);
     expect(await recovered()).toMatchObject({ committed: 0, rolledBack: 2 });
     expect(await rows()).toEqual([[], [], []]);
+  });
+
+  test("decisions outlive the bookkeeping of a resharding", async () => {
+    const [decider, ...others] = await participants();
+    const deaf: Participant = { ...others[0]!, async execute(...statements) {
+      if (statements[0]!.startsWith("COMMIT PREPARED")) throw new WireError("08006", "it does not hear", { severity: "FATAL" });
+      return await others[0]!.execute(...statements);
+    } };
+    expect(await commitInTwoPhases({ transaction: names.next(), decider: decider!, others: [deaf, others[1]!] })).toMatchObject({ kind: "unfinished", shards: [1] });
+    for (const client of clients) {
+      await createProgressTables(client);
+      await dropProgressTables(client);
+      expect(await hasProgressTables(client)).toBe(false);
+    }
+    expect(await recovered()).toMatchObject({ committed: 1, rolledBack: 0 });
+    expect(await rows()).toEqual([[1], [1], [1]]);
   });
 
   test("a shard that is lost after the decision is told later", async () => {

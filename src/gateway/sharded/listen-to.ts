@@ -1,18 +1,7 @@
 import { quoteIdentifier } from "../../postgres/identifiers.js";
+import { type ChannelChange, withChannel } from "./channel-change.js";
 import type { SessionCore } from "./session-core.js";
 import { together } from "./together.js";
-
-/** What LISTEN and UNLISTEN say; without a channel: UNLISTEN *. */
-export interface ChannelChange {
-  readonly listen: boolean;
-  readonly channel?: string;
-}
-
-/** The channels that are listened to after a change. */
-export function withChannel(channels: ReadonlySet<string>, { listen, channel }: ChannelChange): ReadonlySet<string> {
-  if (channel === undefined) return new Set();
-  return listen ? new Set([...channels, channel]) : new Set([...channels].filter((other) => other !== channel));
-}
 
 /** LISTEN, UNLISTEN. As on one server they count from the transaction's COMMIT on. */
 export async function changeChannel(core: SessionCore, change: ChannelChange): Promise<void> {
