@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import pg from "pg";
+import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,7 +20,6 @@ const SCHEMA = `
   CREATE TABLE users (id int PRIMARY KEY, name text, mood mood);
   CREATE TABLE entries (user_id int NOT NULL REFERENCES users (id), client text NOT NULL, number int NOT NULL, PRIMARY KEY (user_id, client, number));
   CREATE TABLE alerts (user_id int NOT NULL, words text NOT NULL, PRIMARY KEY (user_id, words));
-  CREATE TABLE countries (code text PRIMARY KEY, words text);
   CREATE FUNCTION alert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('alerts', NEW.words); RETURN NULL; END $$;
   CREATE TRIGGER alert AFTER INSERT ON alerts FOR EACH ROW EXECUTE FUNCTION alert();
   INSERT INTO users SELECT id, 'user ' || id, 'glad' FROM generate_series(1, 100) AS id;
@@ -351,6 +350,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       expect([...heardBySql].sort()).toEqual([...alerts].sort());
     };
     await tell("before");
+    const several = (): Promise<unknown> => speaker.query(`INSERT INTO alerts VALUES ${USERS.map((user) => `(${user}, 'of several')`).join(", ")}`);
     for (const round of ["there", "back"]) {
       yield;
       heard.length = heardBySql.length = 0;
@@ -361,8 +361,22 @@ const KINDS: Readonly<Record<string, Kind>> = {
       await until(() => heard.length > 0 && heardBySql.length > 0);
       expect([...heard, ...heardBySql]).toEqual(["alerts: first", "first"]);
       await tell(round);
+      // A transaction that notifies on several shards cannot be prepared.
+      if (round === "there") await expect(several()).rejects.toMatchObject({ code: "0A000", message: expect.stringContaining("cannot PREPARE") as unknown });
+      else await several();
     }
     await Promise.all([listener.end(), speaker.end(), sql.end()]);
+  },
+
+  async* "settings that shards refuse"() {
+    const client = await connect();
+    await client.query("SET client_encoding = 'LATIN1'");
+    const ended = once(client, "error");
+    yield;
+    yield;
+    await endsFor(ended, "client_encoding cannot be LATIN1 on a sharded database");
+    yield;
+    yield;
   },
 
   async* "clients that wait for each other on two shards, of which no server knows"() {

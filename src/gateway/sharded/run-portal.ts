@@ -23,6 +23,9 @@ import type { StatementRun } from "./statement-run.js";
 import { settingOf } from "./set-config.js";
 import { together } from "./together.js";
 
+/** What it says is to be heard once the transaction is committed: it counts as a change, of which the server itself tells nothing. */
+const NOTIFIES = /\bpg_notify\b/i;
+
 /**
  * Does with a portal what is due: what the client hears of it goes to the output, but for the message that ends an
  * execution, which is returned (CommandComplete, PortalSuspended, EmptyQueryResponse): what is left to be committed comes first.
@@ -78,7 +81,8 @@ async function runRouted(core: SessionCore, run: StatementRun, plan: RoutedPlan)
   const copy = as(node, "CopyStmt");
   // A shard that is told by the client.
   if (copy?.is_from === true) return (await tellOwn(core, run)) ? await runCopyIn(core, run, shards, text, undefined) : undefined;
-  const sessions = await enlist(core, run, shards, plan.writes);
+  const sessions = await enlist(core, run, shards, plan.writes || NOTIFIES.test(text));
+  if (NOTIFIES.test(text) && core.transaction.mode !== "none") for (const session of sessions) session.unpreparable = true;
   if (plan.everywhere.length > 0 && maxRows !== undefined) lockTables(core, sessions[0]!, plan.everywhere);
   let end: Buffer | undefined;
   if (sessions.length === 1) end = await runOnOne(core, run, sessions[0]!, clientText(portal));

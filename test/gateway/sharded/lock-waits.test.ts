@@ -61,10 +61,10 @@ const WORK: readonly Work[] = [
 test("every client is answered, and is of use afterwards", async () => {
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => world.connect()));
   const outcomes = new Map<string, number>();
-  let stopped = false;
+  const running = new AbortController();
   const cancelling = (async () => {
     const pick = numbers(99);
-    while (!stopped) await requestCancel(world.port, keyOf(clients[pick(4)]!));
+    while (!running.signal.aborted) await requestCancel(world.port, keyOf(clients[pick(4)]!));
   })();
   await Promise.all(clients.map(async (client, number) => {
     const pick = numbers(number);
@@ -81,7 +81,7 @@ test("every client is answered, and is of use afterwards", async () => {
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     }
   }));
-  stopped = true;
+  running.abort();
   await cancelling;
   expect([...outcomes.keys()].filter((outcome) => outcome !== "done" && !EXPECTED.has(outcome))).toEqual([]);
   // All of that has happened.

@@ -142,7 +142,7 @@ describe("the client's connection", () => {
     expect(await sql`SELECT count(*)::int AS rows, sum(v)::int AS v FROM items`.catch(() => "refused")).toBeDefined();
     expect(await sql`SELECT user_id FROM items WHERE user_id IN ${sql([2, 3])} ORDER BY user_id`).toEqual([{ user_id: "2" }, { user_id: "3" }]);
     const told = new Promise<string>((resolve) => void sql.listen("news", resolve));
-    await untilRow(world.shards[0]!, "SELECT FROM pg_stat_activity WHERE query LIKE 'listen%news%' AND state = 'idle'");
+    await untilRow(world.shards[0]!, "SELECT FROM pg_stat_activity WHERE query ~* '^listen.*news' AND state = 'idle'");
     await sql.notify("news", "something");
     expect(await told).toBe("something");
     await sql.end();
@@ -161,6 +161,13 @@ describe("the client's connection", () => {
     await client.query("UNLISTEN idle_news");
     await client.query("NOTIFY idle_news, 'four'");
     expect(heard).toEqual(["one", "two by itself", "three"]);
+    // In a transaction it counts from the COMMIT on; what is undone, never.
+    await client.query("BEGIN; LISTEN idle_news; SAVEPOINT a; LISTEN never; ROLLBACK TO a");
+    await world.shards[1]!.query("NOTIFY idle_news, 'too early'");
+    await client.query("COMMIT");
+    for (const shard of world.shards) await shard.query("NOTIFY never; NOTIFY idle_news, 'of any shard'");
+    await until(() => heard.length === 6);
+    expect(heard.slice(3)).toEqual(["of any shard", "of any shard", "of any shard"]);
     await client.end();
   });
 

@@ -149,6 +149,28 @@ describe.each(["in sequence", "in two phases"] as const)("committed %s", (kind) 
     await client.end();
   });
 
+  test("what pg_notify says is heard once the transaction is committed everywhere, and only then", async () => {
+    const [client, listener] = [await world.connect(), await cluster.connect(kind === "in sequence" ? "sequence_0" : "two_phase_0")];
+    const heard: string[] = [];
+    listener.on("notification", ({ payload }) => heard.push(payload ?? ""));
+    await listener.query("LISTEN news");
+    await client.query(`INSERT INTO users (id) VALUES ${Array.from({ length: 12 }, (_, id) => `(${101 + id})`).join(", ")}`);
+    const { rows: [late] } = await world.shards[1]!.query<{ id: string }>("SELECT min(id) AS id FROM users WHERE id > 100");
+    for (const failing of [true, false]) {
+      await client.query("BEGIN");
+      await client.query("SELECT pg_notify('news', $1)", [failing ? "never" : "done"]);
+      await setAge(client, 1, 1);
+      await setAge(client, 2, 1);
+      if (failing) await client.query("INSERT INTO late VALUES ($1)", [late!.id]);
+      const committed = client.query("COMMIT");
+      if (failing) await expect(committed).rejects.toMatchObject({ message: "too late" });
+      else await committed;
+    }
+    while (heard.length === 0) await listener.query("SELECT");
+    expect(heard).toEqual(["done"]);
+    await Promise.all([client.end(), listener.end()]);
+  });
+
   test("every shard begins as the client began", async () => {
     const client = await world.connect();
     await client.query("BEGIN ISOLATION LEVEL SERIALIZABLE");
@@ -322,6 +344,23 @@ describe.each(["in sequence", "in two phases"] as const)("committed %s", (kind) 
     expect(await ages(world)).toEqual([1, 1, 1]);
     await other.end();
   });
+});
+
+test("committed in sequence, what fails on one shard is not waited for on the others, and their sessions are of use", async () => {
+  const [client, holder] = [await sequence.connect(), await cluster.connect("sequence_1")];
+  await client.query("CREATE FUNCTION waits_or_fails() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.fails THEN RAISE EXCEPTION ''too late''; END IF; PERFORM pg_advisory_xact_lock(4712); RETURN NULL; END'");
+  await client.query("CREATE TABLE waiting (user_id int8 PRIMARY KEY, fails bool)");
+  await client.query("CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON waiting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION waits_or_fails()");
+  await holder.query("SELECT pg_advisory_lock(4712)");
+  await client.query("BEGIN");
+  // Longer than this test may take.
+  await client.query("SET LOCAL lock_timeout = '10min'");
+  await client.query("INSERT INTO waiting VALUES ($1, true), ($2, false)", [ids[0], ids[1]]);
+  await expect(client.query("COMMIT")).rejects.toMatchObject({ message: "too late" });
+  for (let shard = 0; shard < 3; shard++) expect((await setAge(client, shard, 6)).command).toBe("UPDATE");
+  expect(await ages(sequence)).toEqual([6, 6, 6]);
+  await client.query("DROP TABLE waiting");
+  await Promise.all([client.end(), holder.end()]);
 });
 
 describe("in sequence", () => {
