@@ -168,6 +168,10 @@ export const SHARDED_SCHEMAS = grammar("[[sharded_schemas]]", {
 });
 export type ShardedSchemaRow = z.infer<typeof SHARDED_SCHEMAS.schema>;
 
+/** What the statements of a database are planned for, before it is moved. */
+export const REHEARSALS = grammar("[[rehearsals]]", { database: name, destination: name });
+export type RehearsalRow = z.infer<typeof REHEARSALS.schema>;
+
 export const OMNISHARDED_TABLES = grammar(
   "[[omnisharded_tables]]",
   { database: name, tables: list(name, "a list of table names") },

@@ -45,7 +45,7 @@ export interface Sections {
 }
 
 /** Sections that only `pg-reshard serve` and its clients read. */
-const SERVE_SECTIONS: readonly string[] = ["admin"];
+const SERVE_SECTIONS: readonly string[] = ["admin", "rehearsals"];
 
 /** Sections that only a pipeline file has. */
 export const PIPELINE_SECTIONS: readonly string[] = ["pipeline", "stages", "operators", "sources", "sinks", "tests"];

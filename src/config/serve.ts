@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ConfigurationError, quoted, type Place, type Problem } from "./configuration-error.js";
+import { didYouMean } from "./did-you-mean.js";
 import type { Environment } from "./environment.js";
-import { ADMIN, type AdminRow, type GeneralRow } from "./grammar.js";
+import { ADMIN, type AdminRow, type GeneralRow, type RehearsalRow, REHEARSALS } from "./grammar.js";
 import { isFor, serverPassword, serverUser } from "./logins.js";
 import { checkDatabaseNames, databaseOf, inOrder } from "./pipeline.js";
 import { isAbsent, readDocument, type ReadFile } from "./read-document.js";
-import { problemAt } from "./rows.js";
-import { mergedTable, readSections, type Sections } from "./sections.js";
+import { placeOf, problemAt, readRows } from "./rows.js";
+import { arrayOfTables, mergedTable, readSections, type Sections } from "./sections.js";
+import type { TomlDocument } from "./toml-document.js";
 import type { Database, ServerAddress } from "./types.js";
 
 /** What `pg-reshard serve` and `pg-reshard admin` need to know. */
@@ -26,6 +28,8 @@ export interface ServeConfiguration {
   /** All of `[[databases]]`, by the names they have in the files. */
   readonly databases: readonly Database[];
   readonly clients: readonly ClientLogin[];
+  /** `[[rehearsals]]`: databases whose statements are planned for another one's shards. Undefined: nothing is said of that. */
+  readonly rehearsals: readonly RehearsalRow[] | undefined;
   /** Of primaries that have a user of their own in `[[databases]]`: all sessions log in there as this one. By `host:port/database`. */
   readonly ownLogins: ReadonlyMap<string, ServerLogin>;
   readonly notes: readonly string[];
@@ -90,6 +94,7 @@ export function loadServeConfiguration(flags: ServeFiles, environment: Environme
     problems.push(...found.filter(({ code }) => code !== "SCHEMA_ADMIN"));
     return database;
   });
+  const rehearsals = rehearsalsOf(documents, names, environment, problems);
   const { general } = sections;
   const admin: AdminRow = mergedTable(documents, "admin", ADMIN, environment, problems);
   const adminName = admin.name ?? "admin";
@@ -116,8 +121,20 @@ export function loadServeConfiguration(flags: ServeFiles, environment: Environme
     databases,
     clients: databases.flatMap(({ name }) => clientsOf(name, sections)),
     ownLogins: ownLogins(sections),
+    rehearsals,
     notes,
   };
+}
+
+function rehearsalsOf(documents: readonly TomlDocument[], names: readonly string[], environment: Environment, problems: Problem[]): readonly RehearsalRow[] | undefined {
+  const rows = documents.flatMap((document) => readRows(document, ["rehearsals"], arrayOfTables(document, "rehearsals", environment, problems), REHEARSALS, problems).rows);
+  for (const row of rows) {
+    for (const key of ["database", "destination"] as const) {
+      const name = row.value[key];
+      if (!names.includes(name)) problems.push(problemAt(placeOf(row, key), "UNKNOWN_DATABASE", `no [[databases]] entry defines ${quoted(name)}`, `one of ${names.map(quoted).join(", ")}`, didYouMean(name, names)));
+    }
+  }
+  return rows.length === 0 ? undefined : rows.map(({ value }) => value);
 }
 
 function tlsOf({ tls_certificate: certificate, tls_private_key: privateKey }: GeneralRow, config: string, problems: Problem[]): ServeConfiguration["tls"] {

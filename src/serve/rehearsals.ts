@@ -1,4 +1,5 @@
 import type { RouteFigures } from "../admin/gateway-controls.js";
+import type { ServeConfiguration } from "../config/serve.js";
 import type { Database } from "../config/types.js";
 import { asAfterCutover } from "../gateway/planning/after-cutover.js";
 import { readShardedCatalog } from "../gateway/planning/read-sharded-catalog.js";
@@ -15,23 +16,30 @@ const SEARCH_PATH = searchPathOf(DEFAULT_SEARCH_PATH, "");
 /**
  * What the statements of unsharded databases will be once these are sharded, found out beside the traffic.
  *
- * A database is rehearsed for the target that a task names; before there is one, where the configuration has one unsharded
- * database and one sharded, the one for the other.
+ * A database is rehearsed for the destination that a task names; before there is one, for that of `[[rehearsals]]`, and
+ * where there are none of these and the configuration has one unsharded database and one sharded, the one for the other.
  */
 export class Rehearsals {
   readonly #databases: () => readonly Database[];
+  readonly #configured: () => ServeConfiguration["rehearsals"];
   readonly #report: (message: string) => void;
   /** By name of the unsharded database; undefined while it is being prepared, or cannot be. */
   readonly #rehearsals = new Map<string, { readonly target: string; rehearsal: Rehearsal | undefined }>();
 
-  constructor(databases: () => readonly Database[], report: (message: string) => void) {
+  constructor(databases: () => readonly Database[], configured: () => ServeConfiguration["rehearsals"], report: (message: string) => void) {
     this.#databases = databases;
+    this.#configured = configured;
     this.#report = report;
   }
 
   /** Begins with what the configuration has, and anew after a RELOAD: schemas may have changed. */
   start(): void {
     this.#rehearsals.clear();
+    const configured = this.#configured();
+    if (configured !== undefined) {
+      for (const { database, destination } of configured) this.prepare(database, destination);
+      return;
+    }
     const databases = this.#databases();
     const sharded = databases.filter(isSharded);
     const unsharded = databases.filter((database) => !isSharded(database));

@@ -46,7 +46,7 @@ export async function serve({ files, environment, version, report }: ServeOption
   const directory = new Directory(files, environment);
   const { configuration } = directory;
   for (const message of configuration.notes) report({ type: "note", message });
-  const rehearsals = new Rehearsals(() => directory.databases, (message) => { report({ type: "note", message }); });
+  const rehearsals = new Rehearsals(() => directory.databases, () => directory.configuration.rehearsals, (message) => { report({ type: "note", message }); });
   rehearsals.start();
   const sharded = new ShardedDatabases(() => ({
     twoPhaseCommit: directory.configuration.twoPhaseCommit,

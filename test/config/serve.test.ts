@@ -12,7 +12,7 @@ test("without a word of its own, a gateway has PgDog's defaults", () => {
     host: "0.0.0.0", port: 6432, tls: undefined, authentication: "scram",
     admin: { name: "admin", user: "admin", password: undefined },
     limits: { maxClients: 1000, loginTimeout: 60_000, idleTimeout: 0, queryTimeout: 0, crossShardLockTimeout: 10_000 },
-    twoPhaseCommit: false, stateDirectory: "/etc/reshard", notes: [],
+    twoPhaseCommit: false, stateDirectory: "/etc/reshard", rehearsals: undefined, notes: [],
   });
   expect(databases.map(({ name, shards }) => [name, shards.length])).toEqual([["prod", 1], ["prod_2x", 2]]);
   expect(clients).toEqual([]);
@@ -45,6 +45,14 @@ ${DATABASES}`);
     admin: { name: "control", user: "root", password: "s3cret" },
     limits: { maxClients: 10, idleTimeout: 5, queryTimeout: 6, loginTimeout: 7, crossShardLockTimeout: 8 },
   });
+});
+
+test("what is rehearsed for which shards", () => {
+  expect(load(`${DATABASES}[[rehearsals]]\ndatabase = "prod"\ndestination = "prod_2x"\n`).rehearsals).toEqual([{ database: "prod", destination: "prod_2x" }]);
+  expect(linesOf(() => load(`[[rehearsals]]\ndatabase = "prd"\n[[rehearsals]]\ndatabase = "prod"\ndestination = "prod2x"\n${DATABASES}`))).toEqual([
+    '/etc/reshard/pgdog.toml:1:1: [[rehearsals]] lacks "destination", expected a string',
+    '/etc/reshard/pgdog.toml:5:15: no [[databases]] entry defines "prod2x", expected one of "prod", "prod_2x", did you mean "prod_2x"?',
+  ]);
 });
 
 test("users are clients of their databases, with what they log in with at each server", () => {

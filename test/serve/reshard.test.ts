@@ -26,7 +26,7 @@ beforeAll(async () => {
   [one, three, two] = [await connect(places.prod), await connect(places.prod_3x), await connect(places.prod_2x)];
   await one[0]!.query(TOLD_SCHEMA);
   served = await Served.start(new ServedFiles(
-    GENERAL_TOML.replace("[general]", "[general]\ntwo_phase_commit = true") + databasesToml(places) + toldShardingToml("prod_3x") + toldShardingToml("prod_2x"),
+    GENERAL_TOML.replace("[general]", "[general]\ntwo_phase_commit = true") + databasesToml(places) + toldShardingToml("prod_3x") + toldShardingToml("prod_2x") + '[[rehearsals]]\ndatabase = "prod"\ndestination = "prod_3x"\n',
     usersToml(old),
   ));
   admin = await served.admin();
@@ -71,6 +71,20 @@ async function checkBoth(now: readonly pg.Client[], before: readonly pg.Client[]
   expect(writers.faults(await readTold(now))).toEqual([]);
   await expect.poll(async () => writers.faults(await readTold(before)), { timeout: 30_000 }).toEqual([]);
 }
+
+test("before it is moved, an operator sees what will become of each statement", async () => {
+  await writers.more(50);
+  const expected = new Map([
+    ["INSERT INTO entries VALUES ($1, …)", "one shard"],
+    ["INSERT INTO entries (user_id, writer, number) VALUES ($1, …), …", "several shards"],
+    ["SELECT name FROM users WHERE id = $1 FOR NO KEY UPDATE", "one shard"],
+    ["UPDATE counters SET number = $2 WHERE writer = $1", "omnisharded"],
+  ]);
+  await expect.poll(async () => {
+    const { rows } = await admin.query<Record<"database" | "statement" | "future", string>>("SHOW ROUTES");
+    return new Map(rows.filter(({ statement }) => expected.has(statement)).map(({ statement, future }) => [statement, future]));
+  }, { timeout: 20_000 }).toEqual(expected);
+});
 
 let leadsBack: string;
 
