@@ -157,7 +157,7 @@ async function pauseOne(settings: PgBouncerSettings, name: string, signal: Abort
         else reject(error instanceof Error ? error : new Error(String(error)));
       }).finally(() => { signal.removeEventListener("abort", onAbort); });
     });
-  });
+  }, 0);
 }
 
 /** Ends server processes with their transactions: of one that is idle within one there is no statement to cancel. */
