@@ -1,20 +1,17 @@
 import { ReshardError } from "../errors.js";
-import type { ValueFormat } from "./value-format.js";
+import { decimalFromBinary, decimalFromText, decimalToBinary, decimalToText, isDecimalText } from "./decimal.js";
+import { fixedCodec as fixed } from "./fixed-codec.js";
+import { floatText } from "./float-text.js";
+import { formatLsn, parseLsn } from "./lsn.js";
+import { TIME_CODECS } from "./time-codecs.js";
+import { notOfType as wrong, type ValueCodec } from "./value.js";
 
-/** A value in JavaScript: int2, int4 and floats as numbers, int8 as bigint, bytea as its bytes, all others as their text. */
-export type Value = null | boolean | number | bigint | string | Buffer;
-
-/** Turns a type's values from bytes and into bytes. NULL is not its matter. */
-export interface ValueCodec {
-  /** @param format what the bytes are: of the type's send function, or of its output function in UTF-8 */
-  decode(bytes: Buffer, format: ValueFormat): Exclude<Value, null>;
-  /** @throws ReshardError VALUE_NOT_OF_TYPE */
-  encode(value: Exclude<Value, null>, format: ValueFormat): Buffer;
-}
+export type { Value, ValueCodec } from "./value.js";
 
 /**
- * The codec of a type by its `pg_type.typname` (of the base type where it is a domain). Types that are not known here can
- * be decoded and encoded in text only.
+ * The codec of a type by its `pg_type.typname` (of the base type where it is a domain), or `enum` for an enumerated type.
+ * Types that are not known here (arrays, ranges, composite, network and geometric types, bit strings, money) can be decoded
+ * and encoded in text only.
  */
 export function valueCodec(type: string): ValueCodec {
   return CODECS[type] ?? unknownType(type);
@@ -25,13 +22,8 @@ export function isTextual(type: string): boolean {
   return TEXTUAL.has(type);
 }
 
-/** Types whose binary form is their text in UTF-8 (textsend and the like). */
-const TEXTUAL = new Set(["text", "varchar", "bpchar", "name", "citext", "json", "xml", "unknown"]);
-
-function wrong(type: string, value: unknown): ReshardError {
-  const shown = typeof value === "bigint" ? `${value}n` : typeof value === "string" ? JSON.stringify(value) : String(value);
-  return new ReshardError("VALUE_NOT_OF_TYPE", `${shown} is no value of type ${type}.`, { remedy: "Correct the operator that made it." });
-}
+/** Types whose binary form is their text in UTF-8 (textsend, enum_send and the like). */
+const TEXTUAL = new Set(["text", "varchar", "bpchar", "name", "citext", "json", "xml", "unknown", "enum"]);
 
 const textual = (type: string): ValueCodec => ({
   decode: (bytes) => bytes.toString("utf8"),
@@ -41,30 +33,6 @@ const textual = (type: string): ValueCodec => ({
     return Buffer.from(value, "utf8");
   },
 });
-
-/** Of a type whose text form is plain to make and read, and whose binary form is `size` bytes. */
-function fixed(type: string, { size, read, write, parse, print = String }: {
-  readonly size: number;
-  readonly read: (bytes: Buffer) => Exclude<Value, null>;
-  /** False: not a value of the type. */
-  readonly write: (into: Buffer, value: Exclude<Value, null>) => boolean;
-  readonly parse: (text: string) => Exclude<Value, null>;
-  readonly print?: (value: Exclude<Value, null>) => string;
-}): ValueCodec {
-  return {
-    decode(bytes, format) {
-      if (format === "text") return parse(bytes.toString("utf8"));
-      if (bytes.length !== size) throw wrong(type, `${bytes.length} bytes`);
-      return read(bytes);
-    },
-    encode(value, format) {
-      const into = Buffer.allocUnsafe(size);
-      // Checks it for the text too.
-      if (!write(into, value)) throw wrong(type, value);
-      return format === "text" ? Buffer.from(print(value), "utf8") : into;
-    },
-  };
-}
 
 function integer(type: string, size: 2 | 4): ValueCodec {
   const limit = 2 ** (8 * size - 1);
@@ -80,7 +48,7 @@ function integer(type: string, size: 2 | 4): ValueCodec {
   });
 }
 
-function float(type: string, size: 4 | 8): ValueCodec {
+function float(type: "float4" | "float8", size: 4 | 8): ValueCodec {
   return fixed(type, {
     size,
     read: (bytes) => (size === 4 ? bytes.readFloatBE(0) : bytes.readDoubleBE(0)),
@@ -91,14 +59,36 @@ function float(type: string, size: 4 | 8): ValueCodec {
       return true;
     },
     // PostgreSQL writes Infinity, -Infinity and NaN as JavaScript does.
+    parse: size === 4 ? (text) => Math.fround(Number(text)) : Number,
+    print: (value) => floatText(size === 4 ? Math.fround(value as number) : (value as number), type),
+  });
+}
+
+/** Of oid and its like: 32 bits without a sign. */
+function unsigned(type: string): ValueCodec {
+  return fixed(type, {
+    size: 4,
+    read: (bytes) => bytes.readUInt32BE(0),
+    write(into, value) {
+      if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value >= 2 ** 32) return false;
+      into.writeUInt32BE(value, 0);
+      return true;
+    },
     parse: Number,
   });
+}
+
+/** `"char"`: one byte, shown as `charout` does (utils/adt/char.c). */
+function charText(byte: number): string {
+  if (byte === 0) return "";
+  return byte < 0x80 ? String.fromCharCode(byte) : `\\${byte.toString(8)}`;
 }
 
 /** jsonb_send writes a version before the text (JSONB_SEND_VERSION_NUMBER, utils/adt/jsonb.c). */
 const JSONB_VERSION = 1;
 
 const CODECS: Readonly<Record<string, ValueCodec>> = {
+  ...TIME_CODECS,
   ...Object.fromEntries([...TEXTUAL].map((type) => [type, textual(type)])),
   bool: fixed("bool", {
     size: 1,
@@ -121,6 +111,39 @@ const CODECS: Readonly<Record<string, ValueCodec>> = {
       return true;
     },
     parse: BigInt,
+  }),
+  numeric: {
+    decode: (bytes, format) => (format === "text" ? bytes.toString("latin1") : decimalToText(decimalFromBinary(bytes))),
+    encode(value, format) {
+      if (typeof value !== "string" || !isDecimalText(value)) throw wrong("numeric", value);
+      const decimal = decimalFromText(value);
+      return format === "text" ? Buffer.from(decimalToText(decimal), "latin1") : decimalToBinary(decimal);
+    },
+  },
+  oid: unsigned("oid"),
+  xid: unsigned("xid"),
+  cid: unsigned("cid"),
+  char: fixed("\"char\"", {
+    size: 1,
+    read: (bytes) => charText(bytes[0]!),
+    write(into, value) {
+      if (typeof value !== "string") return false;
+      const byte = /^\\[0-3][0-7]{2}$/.test(value) ? Number.parseInt(value.slice(1), 8) : value === "" ? 0 : value.charCodeAt(0);
+      into[0] = byte;
+      return byte < 256 && charText(byte) === value;
+    },
+    parse: (text) => text,
+  }),
+  pg_lsn: fixed("pg_lsn", {
+    size: 8,
+    read: (bytes) => formatLsn(bytes.readBigUInt64BE(0)),
+    write(into, value) {
+      if (typeof value !== "string" || !/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(value)) return false;
+      into.writeBigUInt64BE(parseLsn(value), 0);
+      return true;
+    },
+    parse: (text) => text,
+    print: (value) => formatLsn(parseLsn(value as string)),
   }),
   float4: float("float4", 4),
   float8: float("float8", 8),

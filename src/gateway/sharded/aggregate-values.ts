@@ -1,9 +1,9 @@
 import type { Aggregate } from "../planning/statement-plan.js";
-import { addDecimals, type Decimal, decimalFromBinary, decimalFromText, decimalToBinary, decimalToText } from "./decimal.js";
+import { addDecimals, type Decimal, decimalFromBinary, decimalFromText, decimalToBinary, decimalToText } from "../../postgres/decimal.js";
 import { failure, notYet } from "./failure.js";
-import { floatText } from "./float-text.js";
+import { floatText } from "../../postgres/float-text.js";
 import { TypeOid } from "../../postgres/type-oids.js";
-import { type OrderTraits, valueOrder } from "./value-order.js";
+import { type OrderTraits, valueOrder } from "../../postgres/value-order.js";
 
 /** The values of one column of an aggregate's answer, one from each shard, become one; null is NULL. */
 export type CombineValues = (values: readonly (Buffer | null)[]) => Buffer | null;

@@ -3,7 +3,7 @@ import type { SortKey } from "../planning/statement-plan.js";
 import { columnPosition, withoutLastColumns } from "./data-row.js";
 import { notYet } from "./failure.js";
 import type { GatheredRows, ShardRows } from "./shard-rows.js";
-import { type OrderTraits, valueOrder, type ValueOrder } from "./value-order.js";
+import { type OrderTraits, valueOrder, type ValueOrder } from "../../postgres/value-order.js";
 
 /** What values are written with, as far as their order hangs on it. */
 export type TextTraits = Omit<OrderTraits, "bytewiseText">;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { addDecimals, compareDecimals, decimalFromBinary, decimalFromText, decimalToBinary, decimalToText } from "../../../src/gateway/sharded/decimal.js";
-import { floatText } from "../../../src/gateway/sharded/float-text.js";
-import { startTestCluster } from "../../support/cluster.js";
+import { addDecimals, compareDecimals, decimalFromBinary, decimalFromText, decimalToBinary, decimalToText } from "../../src/postgres/decimal.js";
+import { floatText } from "../../src/postgres/float-text.js";
+import { startTestCluster } from "../support/cluster.js";
 
 /** Texts as numeric_out writes them. */
 const numerics = fc.oneof(

@@ -1,4 +1,4 @@
-import { defect } from "../../errors.js";
+import { defect } from "../errors.js";
 
 /**
  * A value of `numeric`, exact. Finite: `coefficient` × 10^-`scale`, shown with `scale` digits behind the point
@@ -16,10 +16,22 @@ const SIGN_NAN = 0xc000;
 const SIGN_POSITIVE_INFINITY = 0xd000;
 const SIGN_NEGATIVE_INFINITY = 0xf000;
 
+const FINITE = /^(?<sign>-?)(?<whole>\d+)(?:\.(?<fraction>\d+))?$/;
+/** What numeric can hold: digits before the point, and behind it (numeric.c: NUMERIC_WEIGHT_MAX, NUMERIC_DSCALE_MAX). */
+const MOST_WHOLE_DIGITS = 131_072;
+const MOST_SCALE = 16_383;
+
+/** True for what `decimalFromText` reads and numeric can hold. */
+export function isDecimalText(text: string): boolean {
+  if (text === "NaN" || text === "Infinity" || text === "-Infinity") return true;
+  const parts = FINITE.exec(text)?.groups;
+  return parts !== undefined && parts["whole"]!.length <= MOST_WHOLE_DIGITS && (parts["fraction"] ?? "").length <= MOST_SCALE;
+}
+
 /** Of `numeric_out`, and of every integer type's output. */
 export function decimalFromText(text: string): Decimal {
   if (text === "NaN" || text === "Infinity" || text === "-Infinity") return { kind: text };
-  const match = /^(?<sign>-?)(?<whole>\d+)(?:\.(?<fraction>\d+))?$/.exec(text);
+  const match = FINITE.exec(text);
   if (match === null) throw defect(`${JSON.stringify(text.slice(0, 50))} is no number of PostgreSQL's output.`);
   const { sign, whole, fraction = "" } = match.groups as { sign: string; whole: string; fraction?: string };
   const magnitude = BigInt(whole + fraction);
