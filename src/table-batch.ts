@@ -33,6 +33,38 @@ export interface ValuePositions {
   readonly texts: Uint8Array;
 }
 
+/** Where the values of one column lie: for loops that cannot afford a `Buffer` for each value. */
+export class ValueSpans {
+  readonly buffer: Buffer;
+  readonly #positions: ValuePositions;
+  readonly #rows: Uint32Array;
+  readonly #width: number;
+  readonly #place: number;
+  readonly #textAlways: boolean;
+
+  constructor(positions: ValuePositions, rows: Uint32Array, width: number, place: number, format: ValueFormat) {
+    this.buffer = positions.buffer;
+    this.#positions = positions;
+    this.#rows = rows;
+    this.#width = width;
+    this.#place = place;
+    this.#textAlways = format === "text";
+  }
+
+  offset(row: number): number {
+    return this.#positions.offsets[this.#rows[row]! * this.#width + this.#place]!;
+  }
+
+  /** Bytes, `NULL_VALUE` or `ABSENT_VALUE`. */
+  length(row: number): number {
+    return this.#positions.lengths[this.#rows[row]! * this.#width + this.#place]!;
+  }
+
+  isText(row: number): boolean {
+    return this.#textAlways || this.#positions.texts[this.#rows[row]! * this.#width + this.#place] === 1;
+  }
+}
+
 /** Where a column's values are: in the bytes that came, or made by an operator for each row that came; or it has none yet. */
 type ColumnSource =
   | { readonly kind: "carried"; readonly place: number }
@@ -196,6 +228,12 @@ export class ValueColumn {
 
   get codec(): ValueCodec {
     return (this.#codec ??= valueCodec(this.#column.type));
+  }
+
+  /** Undefined: they are not those that came, but made by an operator. */
+  get spans(): ValueSpans | undefined {
+    if (this.#source.kind !== "carried") return undefined;
+    return new ValueSpans(this.#positions(), this.#rows, this.#width, this.#source.place, this.#format);
   }
 
   /** What `bytes` are. */

@@ -78,7 +78,8 @@ test("values of every known type go to the server and come back, in binary and i
       const { text, bytes } = rows[index]!;
       // The server writes jsonb in its own way.
       if (type !== "jsonb") expect(codec.encode(value, "binary").toString("hex"), `${type} ${String(value)} as the server sends it`).toBe(bytes.toString("hex"));
-      if (type !== "jsonb" && type !== "bool") expect(codec.encode(value, "text").toString(), `${type} as the server writes it`).toBe(text);
+      // Of floats the server may spell more digits out (floatText), of jsonb and bool it has other texts.
+      if (!["jsonb", "bool", "float4", "float8"].includes(type)) expect(codec.encode(value, "text").toString(), `${type} as the server writes it`).toBe(text);
       const decoded = codec.decode(bytes, "binary");
       expect(codec.decode(Buffer.from(type === "bool" ? text.slice(0, 1) : text), "text")).toEqual(decoded);
       if (type !== "jsonb") expect(decoded).toEqual(value);
