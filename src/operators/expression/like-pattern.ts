@@ -22,7 +22,6 @@ export function likeMatcher(pattern: string, insensitive: boolean): LikeMatcher 
 
 /** Letter by letter: those that have no single lower-case letter stay. */
 export function lowerCase(text: string): string {
-  // eslint-disable-next-line no-control-regex -- ASCII is what it says
   if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
   return Array.from(text, (letter) => {
     const lower = letter.toLowerCase();
