@@ -42,6 +42,11 @@ export interface OperatorDefinition<Options = unknown> {
   readonly name: string;
   /** Checks the options; its messages say what is expected. */
   readonly options: OptionsSchema<Options>;
+  /**
+   * The columns that options name, where a table without them is left as it is: each has to be in one of the tables at
+   * least, or a misspelt name would do nothing without a word.
+   */
+  columns?(options: Options): readonly string[];
   /** Called for each table. Undefined: the table is left as it is. */
   create(options: Options, context: OperatorContext): Operator<TableBatch> | TableOperator | undefined;
 }

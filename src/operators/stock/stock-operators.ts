@@ -1,4 +1,33 @@
 import type { OperatorDefinition } from "../table-operator.js";
+import { filterOperator } from "./filter.js";
+import { maskOperator } from "./mask.js";
+import { renameOperator } from "./rename.js";
+import { routeOperator } from "./route.js";
+import { sampleOperator } from "./sample.js";
+import { tapOperator } from "./tap.js";
+import { type ThrottleOptions, throttleOptions } from "./throttle.js";
 
-/** What pipeline files name by `type`. */
-export const stockOperators: Readonly<Record<string, OperatorDefinition>> = {};
+/*
+ * The document "Operators" is made of the comments before `…Operator` (and `throttle`), which have one form:
+ *
+ *   a paragraph of one sentence: what it does
+ *   paragraphs of details, if there are any
+ *   a picture between ``` and ```: the options that matter, if any, then lines that begin with `in` and `out`
+ *   @example with an [operators.NAME] table between ```toml and ```, which a test reads
+ *
+ * and of the descriptions of its options.
+ */
+
+/** Operators of a table's rows that pipeline files name by their type; `./…` names others. */
+export const stockOperators: Readonly<Record<string, OperatorDefinition>> = Object.fromEntries(
+  [filterOperator, maskOperator, renameOperator, sampleOperator, tapOperator, routeOperator].map((definition): [string, OperatorDefinition] => [definition.name, definition]),
+);
+
+/**
+ * Types that are no operators of a table: they work on whole batches and take time, so they stand once in a flow,
+ * behind its source and before all tables' chains, wherever the pipeline names them. Their options have no `tables`.
+ */
+export const flowOperators = {
+  throttle: { name: "throttle", options: throttleOptions },
+} as const satisfies Readonly<Record<string, { readonly name: string; readonly options: unknown }>>;
+export type { ThrottleOptions };
