@@ -11,6 +11,7 @@ import { perform } from "./perform.js";
 import { addPlan } from "./plan.js";
 import { addRollback } from "./rollback.js";
 import { addRun } from "./run.js";
+import { addSchema } from "./schema.js";
 import { addSchemaSync } from "./schema-sync.js";
 import { addServe } from "./serve.js";
 import { addStatus } from "./status.js";
@@ -52,6 +53,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
   addFinish(program, execute);
   addServe(program, execute);
   addAdmin(program, execute);
+  addSchema(program, execute);
   addDemo(program, execute);
   return program;
 }

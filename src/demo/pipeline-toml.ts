@@ -64,7 +64,8 @@ const namedTables = [
 ] as const;
 
 function header(shards: number): string {
-  return `# One PostgreSQL database, a small shop, becomes ${shards} ${shards === 1 ? "shard" : "shards"} while it is being written to.
+  return `#:schema ../pipeline.schema.json
+# One PostgreSQL database, a small shop, becomes ${shards} ${shards === 1 ? "shard" : "shards"} while it is being written to.
 #
 #   npm run demo                              starts the servers, fills the shop and runs this file
 #   npx pg-reshard run examples/demo.toml     runs it on servers of yours
@@ -80,7 +81,8 @@ publication = "demo"
 }
 
 function serveHeader(shards: number): string {
-  return `# A gateway to a small shop, which becomes ${shards} ${shards === 1 ? "shard" : "shards"} when somebody types RESHARD into its admin database.
+  return `#:schema ../pipeline.schema.json
+# A gateway to a small shop, which becomes ${shards} ${shards === 1 ? "shard" : "shards"} when somebody types RESHARD into its admin database.
 #
 #   npm run demo                                                          does it, on servers of its own
 #   npx pg-reshard serve -c examples/serve.toml -u examples/serve.toml    serves yours

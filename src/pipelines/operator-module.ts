@@ -41,8 +41,9 @@ async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>
   }
   if (!isFile) throw failed("is not there", `a module at ${path}`);
   if (!TYPESCRIPT.has(extname(path)) && !JAVASCRIPT.has(extname(path))) throw failed("is neither TypeScript nor JavaScript", `a file that ends in ${[...TYPESCRIPT, ...JAVASCRIPT].join(", ")}`);
+  const own: unknown = TYPESCRIPT.has(extname(path)) ? await import(OWN_PACKAGE) : undefined;
   try {
-    return TYPESCRIPT.has(extname(path)) ? await importTypeScript(path) : ((await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>);
+    return own !== undefined ? await importTypeScript(path, own) : ((await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>);
   } catch (cause) {
     throw failed(`cannot be loaded: ${firstLine(cause)}`, "a module that loads", cause);
   }
@@ -51,9 +52,9 @@ async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>
 /** Read at run time: this package's own entry, which is above everything here. */
 const OWN_PACKAGE = "pg-reshard";
 
-async function importTypeScript(path: string): Promise<Readonly<Record<string, unknown>>> {
+async function importTypeScript(path: string, own: unknown): Promise<Readonly<Record<string, unknown>>> {
   const options = { fsCache: false, interopDefault: false, sourceMaps: false };
-  const virtualModules: Record<string, unknown> = { [OWN_PACKAGE]: (await import(OWN_PACKAGE)) as unknown };
+  const virtualModules: Record<string, unknown> = { [OWN_PACKAGE]: own };
   const finder = createJiti(path, options);
   for (const [name, load] of [["rxjs", () => import("rxjs")], ["zod", () => import("zod")]] as const) {
     if (finder.esmResolve(name, { try: true }) === undefined) virtualModules[name] = await load();

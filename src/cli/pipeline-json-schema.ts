@@ -1,0 +1,122 @@
+import { z } from "zod";
+import * as grammar from "../config/grammar.js";
+import { KEY_DESCRIPTIONS } from "../config/key-descriptions.js";
+import { PROXY_SECTIONS } from "../config/proxy-keys.js";
+import { stockOperators } from "../operators/stock/stock-operators.js";
+
+/** A JSON Schema, or a part of one. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/**
+ * A JSON Schema (draft 7) of pipeline files, made of the grammars that check them: for completion in editors. What
+ * contradicts something elsewhere in the file is known to `pg-reshard check` alone.
+ */
+export function pipelineJsonSchema(): JsonSchema {
+  const arrays = {
+    databases: grammar.DATABASES, users: grammar.USERS, sharded_tables: grammar.SHARDED_TABLES, sharded_mappings: grammar.SHARDED_MAPPINGS,
+    sharded_schemas: grammar.SHARDED_SCHEMAS, omnisharded_tables: grammar.OMNISHARDED_TABLES,
+  };
+  const tables = { general: grammar.GENERAL, admin: grammar.ADMIN, replication: grammar.REPLICATION, cutover: grammar.CUTOVER };
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "A pipeline of pg-reshard",
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      pipeline: { description: "What is moved where. Not needed where all stages are flows and commands.", ...tableSchema("pipeline", grammar.PIPELINE, { optional: ["from", "to", "publication"] }) },
+      stages: { description: "What is done, in order. Without it: schema_sync pre, copy, schema_sync post, replicate, verify.", type: "array", minItems: 1, items: { type: "object", required: ["type"], oneOf: Object.entries(grammar.STAGES).map(([type, stage]) => stageSchema(type, stage)) } },
+      operators: { description: "Operators that stages name.", type: "object", additionalProperties: operatorSchema() },
+      sources: { description: "Sources of flow stages.", type: "object", additionalProperties: entrySchema("sources", grammar.FLOW_END) },
+      sinks: { description: "Sinks of flow stages.", type: "object", additionalProperties: entrySchema("sinks", grammar.FLOW_END) },
+      tests: { description: "What `pg-reshard test` tries, without a server.", type: "array", items: { type: "object" } },
+      ...Object.fromEntries(Object.entries(arrays).map(([name, each]) => [name, { type: "array", items: tableSchema(name, each) }])),
+      ...Object.fromEntries(Object.entries(tables).map(([name, each]) => [name, tableSchema(name, each)])),
+      ...Object.fromEntries(PROXY_SECTIONS.map((name) => [name, NOT_USED])),
+    },
+  };
+}
+
+const NOT_USED: JsonSchema = { description: "Of PgDog as a proxy; not used." };
+
+interface Exceptions {
+  /** Keys that the grammar requires, and that may be missing all the same. */
+  readonly optional?: readonly string[];
+}
+
+function tableSchema(section: string, { keys, ignored, schema }: grammar.Grammar<unknown>, { optional = [] }: Exceptions = {}): JsonSchema {
+  const shape = shapeOf(schema);
+  const properties = keys.map((key): [string, JsonSchema] => [key, { ...descriptionOf(section, key), ...keySchema(section, key, shape[key]!) }]);
+  const required = keys.filter((key) => !optional.includes(key) && !z.safeParse(shape[key]!, undefined).success);
+  return {
+    type: "object",
+    ...(required.length === 0 ? {} : { required }),
+    additionalProperties: false,
+    properties: Object.fromEntries([...properties, ...ignored.map((key) => [key, NOT_USED])]),
+  };
+}
+
+function stageSchema(type: string, stage: grammar.Grammar<unknown>): JsonSchema {
+  const { properties, ...schema } = tableSchema(`stages.${type}`, stage);
+  return { ...schema, properties: { ...(properties as JsonSchema), type: { ...descriptionOf("stages", "type"), const: type } } };
+}
+
+/** Stock operators each with its options; a module's are known to the module. */
+function operatorSchema(): JsonSchema {
+  const { properties } = entrySchema("operators", grammar.OPERATOR);
+  const { type, ...common } = properties as Record<string, JsonSchema>;
+  const stock = Object.entries(stockOperators).map(([name, { options }]): JsonSchema => {
+    const own = options instanceof z.ZodType ? plainSchema(options) : {};
+    return {
+      ...own,
+      type: "object",
+      required: ["type", ...((own["required"] as readonly string[] | undefined) ?? [])],
+      properties: { type: { ...type, const: name }, ...common, ...withEnvironmentAll(own["properties"] as Record<string, JsonSchema> | undefined) },
+    };
+  });
+  return { oneOf: [...stock, { type: "object", required: ["type"], properties: { type: { description: type!["description"], type: "string", pattern: "^\\.{0,2}/|\\.[cm]?[jt]s$" }, ...common } }] };
+}
+
+function entrySchema(section: string, entry: (label: string) => grammar.Grammar<unknown>): JsonSchema {
+  return { ...tableSchema(section, entry(section)), additionalProperties: true };
+}
+
+function keySchema(section: string, key: string, schema: z.core.$ZodType): JsonSchema {
+  const alone = section === "sharded_tables" && key === "mapping" ? { type: "array", items: tableSchema("mapping", grammar.MAPPING) } : plainSchema(schema);
+  const byDefault = z.safeParse(schema, undefined);
+  return { ...withEnvironment(alone), ...(byDefault.success && byDefault.data !== undefined ? { default: byDefault.data } : {}) };
+}
+
+/** Values of mappings are texts or integers, whatever zod can say of a check that is a function. */
+function plainSchema(schema: z.core.$ZodType): JsonSchema {
+  const json: JsonSchema = z.toJSONSchema(schema, {
+    io: "input", unrepresentable: "any", target: "draft-7",
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === "custom") jsonSchema.type = ["string", "integer"] as never;
+    },
+  });
+  return Object.fromEntries(Object.entries(json).filter(([key]) => key !== "$schema"));
+}
+
+/** Whatever is no text may come from the environment, which is written as one. */
+function withEnvironment(schema: JsonSchema): JsonSchema {
+  const { type, items } = schema;
+  if (type === "array" && typeof items === "object" && items !== null) return { ...schema, items: withEnvironment(items as JsonSchema) };
+  if (type === "object" && "properties" in schema) return { ...schema, properties: withEnvironmentAll(schema["properties"] as Record<string, JsonSchema>) };
+  const isClosed = type === "integer" || type === "number" || type === "boolean" || "enum" in schema || "const" in schema || "pattern" in schema;
+  if (!isClosed) return schema;
+  const { default: byDefault, description, ...own } = schema;
+  return { ...(description === undefined ? {} : { description }), ...(byDefault === undefined ? {} : { default: byDefault }), anyOf: [own, { type: "string", pattern: "\\$\\{" }] };
+}
+
+function withEnvironmentAll(properties: Readonly<Record<string, JsonSchema>> = {}): Readonly<Record<string, JsonSchema>> {
+  return Object.fromEntries(Object.entries(properties).map(([key, schema]) => [key, withEnvironment(schema)]));
+}
+
+function shapeOf(schema: z.ZodType): Readonly<Record<string, z.core.$ZodType>> {
+  return schema instanceof z.ZodObject ? schema.shape : {};
+}
+
+function descriptionOf(section: string, key: string): JsonSchema {
+  const description = KEY_DESCRIPTIONS[section]?.[key];
+  return description === undefined ? {} : { description };
+}

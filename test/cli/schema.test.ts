@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import Ajv from "ajv";
+import { parse } from "smol-toml";
+import { describe, expect, it } from "vitest";
+import { pipelineJsonSchema } from "../../src/cli/pipeline-json-schema.js";
+import { runCommandLine } from "../../src/cli/program.js";
+import * as grammar from "../../src/config/grammar.js";
+import { KEY_DESCRIPTIONS } from "../../src/config/key-descriptions.js";
+import { stockOperators } from "../../src/operators/stock/stock-operators.js";
+import { DATABASES, PIPELINE_HEAD } from "../config/files.js";
+import { recordedTerminal } from "./terminal.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const validate = new Ajv({ allErrors: true }).compile(pipelineJsonSchema());
+
+/** The places that a text is refused at, as the schema sees it. */
+function refused(text: string): readonly string[] {
+  validate(parse(text));
+  return (validate.errors ?? []).map(({ dataPath, message }) => `${dataPath} ${message ?? ""}`);
+}
+
+const MOVE = PIPELINE_HEAD + DATABASES;
+
+describe("the schema of pipeline files", () => {
+  it("is committed as it is (pg-reshard schema > pipeline.schema.json)", async () => {
+    const terminal = recordedTerminal();
+    expect(await runCommandLine(["schema"], terminal)).toBe(0);
+    expect(readFileSync(path.join(root, "pipeline.schema.json"), "utf8")).toBe(terminal.written.out);
+  });
+
+  it("is named by every example, which keeps to it", () => {
+    const examples = readdirSync(path.join(root, "examples"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".toml") && !file.endsWith(".test.toml"));
+    expect(examples.length).toBeGreaterThan(1);
+    for (const example of examples) {
+      const file = path.join(root, "examples", example);
+      const text = readFileSync(file, "utf8");
+      expect(text.split("\n", 1)[0]).toBe(`#:schema ${path.relative(path.dirname(file), path.join(root, "pipeline.schema.json"))}`);
+      expect(refused(text)).toEqual([]);
+    }
+  });
+
+  it.each([
+    ["a move", MOVE],
+    ["stages of each type", `${MOVE}[[stages]]\ntype = "schema_sync"\nphase = "pre"\n[[stages]]\ntype = "copy"\noperators = ["a"]\n[[stages]]\ntype = "replicate"\nuntil = "\${X}"\n[[stages]]\ntype = "verify"\n[[stages]]\ntype = "flow"\nsource = "a"\nsink = "b"\n[[stages]]\ntype = "command"\nrun = "true"\ntimeout = "\${TIMEOUT}"\n[[stages]]\ntype = "cutover"\n`],
+    ["an operator of one's own", '[operators.a]\ntype = "./a.ts"\ntables = ["a"]\nanything = 5\n'],
+    ["sources and sinks", '[sources.a]\ntype = "table"\ndatabase = "prod"\ntable = "users"\n[sinks.b]\ntype = "ndjson"\nfile = "x"\n'],
+    ["mappings", '[[sharded_tables]]\ndatabase = "a"\ncolumn = "id"\nmapping = [{ values = [1, "a"], shard = 0 }, { start = 5, shard = 1 }]\n'],
+    ["what is PgDog's", '[general]\npool_sice = 1\n'.replace("pool_sice", "default_pool_size") + "[plugins]\nx = 1\n"],
+  ])("takes %s", (_, text) => {
+    expect(refused(text)).toEqual([]);
+  });
+
+  it.each([
+    ["a misspelt key", MOVE.replace("publication", "publicaton"), ".pipeline should NOT have additional properties"],
+    ["a port in words", MOVE.replace('host = "old"', 'host = "old"\nport = "many"'), ".databases[0].port should be integer"],
+    ["a database without a host", MOVE.replace('host = "old"\n', ""), ".databases[0] should have required property 'host'"],
+    ["a stage of no type", `${MOVE}[[stages]]\ntype = "coppy"\n`, ".stages[0].type should be equal to constant"],
+    ["a phase that is none", `${MOVE}[[stages]]\ntype = "schema_sync"\nphase = "prae"\n`, ".stages[0].phase should be equal to one of the allowed values"],
+    ["an unknown section", `${MOVE}[genral]\n`, " should NOT have additional properties"],
+    ["an operator of no type", '[operators.a]\ntype = "maskk"\n', ".operators['a'] should match exactly one schema in oneOf"],
+    ["a mapping to no shard", '[[sharded_tables]]\ndatabase = "a"\ncolumn = "id"\nmapping = [{ values = [1] }]\n', ".sharded_tables[0].mapping[0] should have required property 'shard'"],
+  ])("refuses %s", (_, text, place) => {
+    expect(refused(text)).toContain(place);
+  });
+
+  it("describes every key, and no other", () => {
+    const sections: Readonly<Record<string, readonly string[]>> = {
+      pipeline: grammar.PIPELINE.keys, stages: ["type"], operators: grammar.OPERATOR("").keys, sources: grammar.FLOW_END("").keys, sinks: grammar.FLOW_END("").keys,
+      databases: grammar.DATABASES.keys, users: grammar.USERS.keys, sharded_tables: grammar.SHARDED_TABLES.keys, sharded_mappings: grammar.SHARDED_MAPPINGS.keys,
+      sharded_schemas: grammar.SHARDED_SCHEMAS.keys, omnisharded_tables: grammar.OMNISHARDED_TABLES.keys, general: grammar.GENERAL.keys, admin: grammar.ADMIN.keys,
+      replication: grammar.REPLICATION.keys, cutover: grammar.CUTOVER.keys,
+      ...Object.fromEntries(Object.entries(grammar.STAGES).map(([type, { keys }]) => [`stages.${type}`, keys.filter((key) => key !== "type")])),
+    };
+    expect(Object.fromEntries(Object.entries(KEY_DESCRIPTIONS).map(([section, keys]) => [section, Object.keys(keys).sort()]))).toEqual(
+      Object.fromEntries(Object.entries(sections).map(([section, keys]) => [section, [...keys].sort()])),
+    );
+  });
+
+  it("has the options of every stock operator", () => {
+    const { operators } = pipelineJsonSchema()["properties"] as Record<string, { additionalProperties: { oneOf: readonly { properties: Record<string, { const?: string }> }[] } }>;
+    expect(operators!.additionalProperties.oneOf.flatMap(({ properties }) => properties["type"]!.const ?? [])).toEqual(Object.keys(stockOperators));
+  });
+});
