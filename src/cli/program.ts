@@ -7,6 +7,7 @@ import { addDiff } from "./diff.js";
 import type { Execute } from "./execute.js";
 import { EXIT } from "./failure.js";
 import { addFinish } from "./finish.js";
+import { addGraph } from "./graph.js";
 import { perform } from "./perform.js";
 import { addPlan } from "./plan.js";
 import { addRollback } from "./rollback.js";
@@ -43,6 +44,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
     .addHelpText("after", "\nExample:\n  pg-reshard demo\n  pg-reshard run reshard.toml");
   addCheck(program, execute);
   addPlan(program, execute);
+  addGraph(program, execute);
   addRun(program, execute);
   addRollback(program, execute);
   addSchemaSync(program, execute);
