@@ -75,6 +75,11 @@ export function quoted(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
 
+/** May a key of this name, of an operator's or a sink's own options too, have a value that is not to be shown? */
+export function isSecretKey(key: string): boolean {
+  return /pass|secret|token|salt|credential|^key$|api_?key/iu.test(key);
+}
+
 /** Every mistake of every file, each on a line of the message. Its code is CONFIGURATION. */
 export class ConfigurationError extends ReshardError {
   readonly problems: readonly Problem[];

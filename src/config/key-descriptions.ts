@@ -113,6 +113,7 @@ export const KEY_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string, s
     client_login_timeout: "Milliseconds for a client to log in. Default 60000.",
     client_idle_timeout: "Milliseconds after which an idle client is disconnected; 0 is never.",
     query_timeout: "Milliseconds that a client's query may take; 0 is without limit.",
+    cross_shard_lock_timeout: "Milliseconds that a client's statement over several shards waits for a lock where it has no lock_timeout of its own; 0 is for ever. Default 10000.",
     two_phase_commit: "The gateway commits transactions over several shards in two phases.",
     state_directory: "Where the gateway keeps which side is in charge.",
   },

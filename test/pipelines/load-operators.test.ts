@@ -123,6 +123,11 @@ test("options are checked where they stand, all of them at once", async () => {
   ]);
 });
 
+test("what may be secret is not told", async () => {
+  const lines = await mistakesOf('[operators.a]\ntype = "./keyed.ts"\nkey = "hunter2"\n', { "keyed.ts": 'import { z } from "zod";\nexport default { name: "x", options: z.strictObject({ key: z.string().min(16) }), create() {} };\n' });
+  expect(lines).toEqual([expect.stringMatching(/^OPERATOR_OPTIONS p\.toml:3:7: "key" is not shown, expected /u)]);
+});
+
 describe("tables", () => {
   const NONE = 'export default { name: "none", options: { safeParse: (data) => ({ success: true, data }) }, create: () => (batches) => batches };\n';
   const entries = (tables: string): string => `[operators.a]\ntype = "./none.mjs"\ntables = ${tables}\n`;

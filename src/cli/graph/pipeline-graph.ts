@@ -1,3 +1,4 @@
+import { isSecretKey } from "../../config/configuration-error.js";
 import type { Database, FlowEnd, FlowPipeline, OperatorEntry, Pipeline, SchemaPhase, ServerAddress, Stage } from "../../config/types.js";
 import { stageName } from "../../pipelines/stage-name.js";
 import { counted, formatCount, listed } from "../../words.js";
@@ -129,7 +130,7 @@ function sinksOf(sink: FlowEnd): readonly GraphPart[] {
 
 /** What is short and did not come from the environment. */
 function optionsOf({ options, fromEnvironment }: FlowEnd): string {
-  const shown = Object.entries(options).flatMap(([key, value]) => (!fromEnvironment.includes(key) && !/pass|secret|token|salt/iu.test(key) && ["string", "number", "boolean"].includes(typeof value) ? `${key} ${String(value)}` : []));
+  const shown = Object.entries(options).flatMap(([key, value]) => (!fromEnvironment.includes(key) && !isSecretKey(key) && ["string", "number", "boolean"].includes(typeof value) ? `${key} ${String(value)}` : []));
   return shown.length === 0 ? "" : `: ${shown.join(", ")}`;
 }
 

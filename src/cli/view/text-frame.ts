@@ -1,3 +1,4 @@
+import { isSecretKey } from "../../config/configuration-error.js";
 import { didYouMean } from "../../config/did-you-mean.js";
 import { displayWidth, printable, truncated } from "./fit.js";
 
@@ -55,5 +56,5 @@ function continuesSecret(lines: readonly string[], index: number): boolean {
 }
 
 function isSecret(key: string): boolean {
-  return /pass|secret|token|salt|credential/iu.test(key) || didYouMean(key, ["password", "passwords", "server_password", "pgbouncer_password"]) !== undefined;
+  return isSecretKey(key) || didYouMean(key, ["password", "passwords", "server_password", "pgbouncer_password"]) !== undefined;
 }

@@ -34,6 +34,7 @@ describe("a frame", () => {
     ["one in a text of several lines", 'password = """\nhunter2"""', 2, 1],
     ["one in a connection string", 'targets = { a = "host=b password=hunter2" }', 1, 1],
     ["one in an address", 'host = "postgres://u:hunter2@h/d"', 1, 8],
+    ["a mask's key", 'key = "hunter2"', 1, 7],
     ["a mask's salt", 'salt = "hunter2"', 1, 8],
   ])("never shows %s", (_, text, line, column) => {
     const frame = textFrame(text, line, column);
