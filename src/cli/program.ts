@@ -8,6 +8,7 @@ import type { Execute } from "./execute.js";
 import { EXIT } from "./failure.js";
 import { addFinish } from "./finish.js";
 import { addGraph } from "./graph.js";
+import { addNew } from "./new.js";
 import { perform } from "./perform.js";
 import { addPlan } from "./plan.js";
 import { addRollback } from "./rollback.js";
@@ -55,6 +56,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
   addFinish(program, execute);
   addServe(program, execute);
   addAdmin(program, execute);
+  addNew(program, execute);
   addSchema(program, execute);
   addDemo(program, execute);
   return program;

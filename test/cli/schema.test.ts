@@ -5,6 +5,7 @@ import Ajv from "ajv";
 import { parse } from "smol-toml";
 import { describe, expect, it } from "vitest";
 import { pipelineJsonSchema } from "../../src/cli/pipeline-json-schema.js";
+import { pipelineTemplate } from "../../src/cli/new/pipeline-template.js";
 import { runCommandLine } from "../../src/cli/program.js";
 import * as grammar from "../../src/config/grammar.js";
 import { KEY_DESCRIPTIONS } from "../../src/config/key-descriptions.js";
@@ -43,6 +44,7 @@ describe("the schema of pipeline files", () => {
 
   it.each([
     ["a move", MOVE],
+    ["a new pipeline file", pipelineTemplate("moves")],
     ["stages of each type", `${MOVE}[[stages]]\ntype = "schema_sync"\nphase = "pre"\n[[stages]]\ntype = "copy"\noperators = ["a"]\n[[stages]]\ntype = "replicate"\nuntil = "\${X}"\n[[stages]]\ntype = "verify"\n[[stages]]\ntype = "flow"\nsource = "a"\nsink = "b"\n[[stages]]\ntype = "command"\nrun = "true"\ntimeout = "\${TIMEOUT}"\n[[stages]]\ntype = "cutover"\n`],
     ["an operator of one's own", '[operators.a]\ntype = "./a.ts"\ntables = ["a"]\nanything = 5\n'],
     ["sources and sinks", '[sources.a]\ntype = "table"\ndatabase = "prod"\ntable = "users"\n[sinks.b]\ntype = "ndjson"\nfile = "x"\n'],
