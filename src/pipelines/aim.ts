@@ -11,10 +11,14 @@ import { withRetries } from "./with-retries.js";
 const NOW_MILLISECONDS = 1000;
 const MONITOR_MILLISECONDS = 500;
 
+/** What is used of a migration, and of a source shard. */
+type Surroundings = Pick<Migration, "report" | "signal"> & { readonly pipeline: Pick<Migration["pipeline"], "general">; readonly sessions: Pick<Migration["sessions"], "source"> };
+type Streamed = Pick<SourceShard, "address" | "number">;
+
 /** Knows when enough has been streamed from a source shard, and reports how far that is. */
 export class Aim {
-  readonly #migration: Migration;
-  readonly #source: SourceShard;
+  readonly #migration: Surroundings;
+  readonly #source: Streamed;
   readonly #until: ReplicateUntil;
   readonly #reached = new AbortController();
   readonly #ended = new AbortController();
@@ -24,7 +28,7 @@ export class Aim {
   #measuredAt = 0;
   #wake: (() => void) | undefined;
 
-  constructor(migration: Migration, source: SourceShard, until: ReplicateUntil) {
+  constructor(migration: Surroundings, source: Streamed, until: ReplicateUntil) {
     this.#migration = migration;
     this.#source = source;
     this.#until = until;

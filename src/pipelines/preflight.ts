@@ -28,8 +28,16 @@ export interface SourceFacts {
   readonly notes: readonly string[];
 }
 
-/** Reads and checks all that has to be right on a shard of the source before anything is made anywhere. */
-export async function checkSource(client: pg.Client, pipeline: Pipeline, address: ServerAddress): Promise<SourceFacts> {
+/** What a server that changes are streamed from has to be. */
+export interface ReplicationFacts {
+  /** `server_version_num`. */
+  readonly version: number;
+  /** Slots that can still be made, and read. */
+  readonly freeSlots: number;
+}
+
+/** Checks that changes can be streamed from a server. */
+export async function checkReplication(client: pg.Client, address: ServerAddress): Promise<ReplicationFacts> {
   const server = displayAddress(address);
   const place = { server };
   const version = await readServerVersion(client);
@@ -60,6 +68,12 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
       remedy: `ALTER ROLE ${client.escapeIdentifier(address.user)} REPLICATION;`,
     });
   }
+  return { version, freeSlots: Math.min(facts.slots, facts.senders) };
+}
+
+/** Reads and checks all that has to be right on a shard of the source before anything is made anywhere. */
+export async function checkSource(client: pg.Client, pipeline: Pipeline, address: ServerAddress): Promise<SourceFacts> {
+  const { version, freeSlots } = await checkReplication(client, address);
   const publication = await readPublication(client, pipeline.publication);
   // First: to publish updates of a table without identity would make them fail on the source.
   checkReplicaIdentities(publication.tables);
@@ -77,7 +91,7 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
     });
   }
   const notes = [...unsentKinds(publication, missingKinds), ...nullableKeys(publication, routes), ...publishedRoots(publication), ...streamFormatNotes(publication.tables, pipeline)];
-  return { version, publication, routes, freeSlots: Math.min(facts.slots, facts.senders), notes };
+  return { version, publication, routes, freeSlots, notes };
 }
 
 /** A table as routing sees it: partitions go by the name of the topmost table. */

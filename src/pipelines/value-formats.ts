@@ -5,7 +5,7 @@ import type { ValueFormat } from "../postgres/value-format.js";
 import { listed } from "../words.js";
 
 /** How a table is copied: as configured, but in text where a column's type has no binary form that another server reads. */
-export function copyFormatOf(table: PublishedTable, pipeline: Pipeline): ValueFormat {
+export function copyFormatOf(table: PublishedTable, pipeline: Pick<Pipeline, "general">): ValueFormat {
   return table.columns.every((column) => column.portableBinary) ? pipeline.general.reshardingCopyFormat : "text";
 }
 
@@ -14,12 +14,12 @@ export function copyFormatOf(table: PublishedTable, pipeline: Pipeline): ValueFo
  * an array of `aclitem` has one, which fails, `regclass` is sent as an OID, and an empty `tsquery` cannot be received. One
  * such column puts the whole stream in text.
  */
-export function streamFormatOf(tables: readonly PublishedTable[], pipeline: Pipeline): ValueFormat {
+export function streamFormatOf(tables: readonly PublishedTable[], pipeline: Pick<Pipeline, "general">): ValueFormat {
   return misledColumns(tables).length === 0 ? pipeline.general.reshardingCopyFormat : "text";
 }
 
 /** What to tell the operator about columns that make a binary stream impossible. */
-export function streamFormatNotes(tables: readonly PublishedTable[], pipeline: Pipeline): string[] {
+export function streamFormatNotes(tables: readonly PublishedTable[], pipeline: Pick<Pipeline, "general">): string[] {
   const columns = misledColumns(tables);
   if (columns.length === 0 || pipeline.general.reshardingCopyFormat === "text") return [];
   return [`Changes are streamed as text, for not all values of these columns can be sent in binary to another server: ${listed(columns, ", ", 5)}.`];

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { ReshardError } from "../errors.js";
-import { displayName, quoteLiteral, type TableName } from "./identifiers.js";
+import { displayName, qualifiedName, quoteLiteral, type TableName } from "./identifiers.js";
 
 /** A live, not generated column of a table. */
 export interface Column {
@@ -81,8 +81,8 @@ const NAMES_ROWS = `(i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.
   SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
    WHERE k.position <= i.indnkeyatts AND (NOT a.attnotnull OR a.attgenerated <> '' OR NOT COALESCE(a.attnum = ANY (p.attrs::int2[]), true))))`;
 
-/** PostgreSQL's own view of what a publication holds: pg_get_publication_tables (pg_publication.c). Columns and filter are there since 15. */
-const TABLES_SQL = `
+/** Tables with what is wanted of them. @param from SQL of rows `relid`, `attrs` (int2vector of columns, NULL: all) and `qual` */
+const tablesSql = (from: string): string => `
   SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
          rn.nspname AS root_schema, rc.relname AS root_name,
          pg_get_expr(p.qual, p.relid) AS row_filter, c.relreplident AS identity,
@@ -114,13 +114,18 @@ const TABLES_SQL = `
             FROM pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
              AND (p.attrs IS NULL OR a.attnum = ANY (p.attrs::int2[]))) AS columns
-    FROM pg_get_publication_tables($1) AS p
+    FROM ${from} AS p
     JOIN pg_class c ON c.oid = p.relid
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class rc ON rc.oid = COALESCE(pg_partition_root(c.oid), c.oid)
     JOIN pg_namespace rn ON rn.oid = rc.relnamespace
    WHERE n.nspname <> '${OWN_SCHEMA}' AND ($2::oid IS NULL OR c.oid = $2)
    ORDER BY n.nspname, c.relname`;
+
+/** PostgreSQL's own view of what a publication holds: pg_get_publication_tables (pg_publication.c). Columns and filter are there since 15. */
+const TABLES_SQL = tablesSql("pg_get_publication_tables($1)");
+/** The same of a table that need not be published. */
+const TABLE_SQL = tablesSql("(SELECT oid AS relid, NULL::int2vector AS attrs, NULL::pg_node_tree AS qual FROM pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p'))");
 
 /** Reads what a publication holds. Fails where it does not exist or holds nothing. */
 export async function readPublication(client: pg.Client, name: string): Promise<Publication> {
@@ -145,6 +150,12 @@ export async function readPublication(client: pg.Client, name: string): Promise<
 export async function readPublishedTable(client: pg.Client, publication: string, oid: number): Promise<PublishedTable | undefined> {
   // Replication connections, in which snapshots are taken, know no parameters.
   const { rows } = await client.query<TableRow>(TABLES_SQL.replaceAll("$1", () => quoteLiteral(publication)).replaceAll("$2", String(oid)));
+  return rows[0] === undefined ? undefined : publishedTable(rows[0]);
+}
+
+/** A table as it is on a server, published or not; undefined where there is none of this name. */
+export async function readTable(client: pg.Client, table: TableName): Promise<PublishedTable | undefined> {
+  const { rows } = await client.query<TableRow>(TABLE_SQL, [qualifiedName(table), null]);
   return rows[0] === undefined ? undefined : publishedTable(rows[0]);
 }
 

@@ -12,9 +12,12 @@ import type { ValueFormat } from "../postgres/value-format.js";
 import { type ProgressKey, writeTableProgress } from "../progress/table-progress.js";
 import type { RowPart } from "../row-batch.js";
 
+/** What is told of the shard's table. */
+export type CopiedTable = Pick<PublishedTable, "schema" | "name" | "partitioned"> & { readonly columns: readonly Pick<PublishedTable["columns"][number], "name">[] };
+
 export interface CopyIntoShardOptions {
   readonly open: () => Promise<pg.Client>;
-  readonly table: PublishedTable;
+  readonly table: CopiedTable;
   /** What the rows are in; binary where absent. */
   readonly format?: ValueFormat;
   readonly progress: ProgressKey;
@@ -114,7 +117,7 @@ class ShardCopy {
  * Truncates a table that is empty already, for only then COPY may freeze its rows; false where foreign keys from
  * elsewhere forbid TRUNCATE. Attempts that fail leave nothing behind, so rows found here are not ours to remove.
  */
-async function emptyForFreeze(client: pg.Client, table: PublishedTable): Promise<boolean> {
+async function emptyForFreeze(client: pg.Client, table: CopiedTable): Promise<boolean> {
   const name = qualifiedName(table);
   const only = table.partitioned ? "" : "ONLY ";
   const { rows } = await client.query<{ referenced: boolean; filled: boolean }>(

@@ -20,6 +20,8 @@ export interface CopyTableOptions {
   readonly format?: ValueFormat;
   /** Begins the transaction that the rows are read in; by default `openSnapshot`. */
   readonly openSnapshot?: (client: pg.Client) => Promise<Lsn>;
+  /** Speak the replication protocol, in which slots are made: by default. */
+  readonly replication?: boolean;
   /** Called once the snapshot is there, with its position. */
   readonly onSnapshot?: (snapshot: Lsn) => void;
   readonly windowBytes?: number;
@@ -65,7 +67,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         if (!window.full) reader?.resume();
       });
       const read = async (): Promise<void> => {
-        client = await connect(options.server, { applicationName: options.applicationName, readOnly: true, replication: true });
+        client = await connect(options.server, { applicationName: options.applicationName, readOnly: true, replication: options.replication ?? true });
         if (subscriber.closed) {
           await endQuietly(client);
           return;
