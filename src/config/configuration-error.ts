@@ -32,6 +32,10 @@ export type ProblemCode =
   | "OPERATOR_MODULE_FAILED"
   /** The operator does not take these options. */
   | "OPERATOR_OPTIONS"
+  /** A source's or sink's `type` is none that is known. */
+  | "FLOW_TYPE_UNKNOWN"
+  /** The source or sink does not take these options. */
+  | "FLOW_OPTIONS"
   | "SHARD_GAP"
   /** A shard with no primary, or more than one. */
   | "PRIMARY"

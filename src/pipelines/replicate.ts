@@ -8,7 +8,7 @@ import { shardState } from "./shard-state.js";
 import { ensureSlot } from "./slot.js";
 import type { SourceShard } from "./source-shard.js";
 import { streamShard } from "./stream-shard.js";
-import { withRetries } from "./with-retries.js";
+import { streamUntil } from "./stream-until.js";
 
 /** Sees what comes through a stream. */
 export interface StreamObserver {
@@ -51,40 +51,20 @@ export async function ensureSlots(migration: Migration): Promise<void> {
 async function replicateFrom(migration: Migration, source: SourceShard, until: ReplicateUntil, others: AbortSignal, observer: StreamObserver | undefined): Promise<boolean> {
   const { pipeline, report, signal } = migration;
   const aim = new Aim(migration, source, until);
-  const over = new AbortController();
-  const stop = AbortSignal.any([signal, others, aim.reached, over.signal]);
-  const monitoring = aim.watch(stop);
-  const streaming = withRetries(
-    {
-      what: migration.sources.length === 1 ? "replication" : `replication from source shard ${source.number}`,
-      maxAttempts: pipeline.general.reshardingReplicationRetryMaxAttempts,
-      minDelay: pipeline.general.reshardingReplicationRetryMinDelay,
-      exponential: false,
-      signal: stop,
-      report,
-    },
-    async (progressed) => {
-      if (stop.aborted) return;
+  await streamUntil(
+    { what: migration.sources.length === 1 ? "replication" : `replication from source shard ${source.number}`, aim, general: pipeline.general, stop: AbortSignal.any([signal, others]), report },
+    async (stop, progressed) => {
       await migration.lock.ensure();
       await streamShard(migration, source, until, stop, {
         onDurable(durable, changes) {
-          progressed();
-          aim.durable(durable, changes);
+          progressed(durable, changes);
           observer?.durable(source.number, durable);
         },
         onBatch: (batch) => observer?.passing(source.number, batch),
       });
     },
   );
-  try {
-    await Promise.race([streaming, monitoring.failed]);
-    return aim.reached.aborted || until.kind === "snapshots";
-  } finally {
-    aim.end();
-    // Whichever of the two failed, the other does not go on behind the run's back.
-    over.abort();
-    await Promise.allSettled([streaming, monitoring.done]);
-  }
+  return aim.reached.aborted || until.kind === "snapshots";
 }
 
 /** Something of a source shard is on the shards: its slot must still be there. */

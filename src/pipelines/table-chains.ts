@@ -26,12 +26,12 @@ export function tableAfter(table: PublishedTable, chain: OperatorChain | undefin
 }
 
 /** What is not known of a column that the shards alone have is not asked. */
-function addedColumn({ name, type }: TableShape["columns"][number]): Column {
+export function addedColumn({ name, type }: TableShape["columns"][number]): Column {
   return { name, typeOid: oidOf(type)!, type, typeName: type, baseType: type, sendsBinary: true, portableBinary: true, notNull: false, identity: undefined };
 }
 
 /** Undefined: not a type that has the same OID on every server. */
-function oidOf(type: string): number | undefined {
+export function oidOf(type: string): number | undefined {
   return (TypeOid as Readonly<Record<string, number>>)[type];
 }
 

@@ -11,12 +11,14 @@ export interface RetryOptions {
   readonly minDelay: number;
   /** Each wait is twice the one before, up to 32 times the first. */
   readonly exponential: boolean;
+  /** False: the first failure is the last. */
+  readonly isAllowed?: boolean;
   readonly signal: AbortSignal;
   readonly report: Report;
 }
 
 /** How long the copy and the schema try, by `[general] resharding_copy_retry_*`. */
-export function patienceOf({ pipeline: { general }, signal, report }: Pick<RetryOptions, "signal" | "report"> & { readonly pipeline: Pick<Pipeline, "general"> }): Omit<RetryOptions, "what"> {
+export function patienceOf({ pipeline: { general }, signal, report }: Pick<RetryOptions, "signal" | "report"> & { readonly pipeline: Pick<Pipeline, "general"> }): Omit<RetryOptions, "what" | "isAllowed"> {
   return { maxAttempts: general.reshardingCopyRetryMaxAttempts, minDelay: general.reshardingCopyRetryMinDelay, exponential: true, signal, report };
 }
 
@@ -31,7 +33,7 @@ export async function withRetries<T>(options: RetryOptions, attempt: (progressed
       return await attempt(() => { failures = 0; });
     } catch (error) {
       failures++;
-      if (!isRetryable(error) || options.signal.aborted || (options.maxAttempts > 0 && failures > options.maxAttempts)) throw error;
+      if (options.isAllowed === false || !isRetryable(error) || options.signal.aborted || (options.maxAttempts > 0 && failures > options.maxAttempts)) throw error;
       const delay = options.minDelay * (options.exponential ? 2 ** Math.min(failures - 1, 5) : 1);
       options.report({ type: "retry", what: options.what, reason: reasonOf(error), attempt: failures, delay });
       await pause(delay, options.signal);

@@ -30,3 +30,8 @@ export async function readTableProgress(client: pg.Client, key: ProgressKey): Pr
   );
   return new Map(rows.map((row) => [tableId({ schema: row.table_schema, name: row.table_name }), { snapshot: parseLsn(row.snapshot_lsn), rows: Number(row.rows) }]));
 }
+
+/** Forgets a table, whose rows somebody has removed. */
+export async function forgetTableProgress(client: pg.Client, key: ProgressKey, table: TableName): Promise<void> {
+  await client.query("DELETE FROM reshard.table_progress WHERE migration = $1 AND source_shard = $2 AND table_schema = $3 AND table_name = $4", [key.migration, key.sourceShard, table.schema, table.name]);
+}
