@@ -2,6 +2,7 @@ import type { Pipeline } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { runPipeline } from "../pipelines/run-pipeline.js";
 import type { Outcome, Tools } from "./perform.js";
+import { checkStdout } from "./run-flow-stages.js";
 import { startedEvent } from "./view/cli-event.js";
 import { paintWith } from "./view/paint.js";
 import { verdictSentence, verdictTable } from "./view/verdict-table.js";
@@ -9,6 +10,7 @@ import { verdictSentence, verdictTable } from "./view/verdict-table.js";
 /** Runs a pipeline and says what its verify stage found. */
 export async function runStages(pipeline: Pipeline, tools: Tools, options: { readonly ignoreErrors?: boolean } = {}): Promise<Outcome> {
   const { terminal, signal } = tools;
+  checkStdout(pipeline.stages, terminal);
   const reached = { inSync: false };
   tools.report(startedEvent(pipeline));
   const { verdicts, sound, cutover, inCharge } = await runPipeline({

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import { readPipelineFile } from "../config/load.js";
 import { loadPipeline, pipelineChoice } from "./pipeline-choice.js";
 import type { Execute } from "./execute.js";
+import { runFlowStages } from "./run-flow-stages.js";
 import { runStages } from "./run-stages.js";
 
 export function addRun(program: Command, execute: Execute): void {
@@ -12,6 +14,9 @@ export function addRun(program: Command, execute: Execute): void {
     .addHelpText("after", "\nExample:\n  pg-reshard run examples/demo.toml")
     .action(async (file: string, _: unknown, command: Command) => {
       const choice = pipelineChoice(command, file);
-      await execute("run", async (tools) => await runStages(loadPipeline(choice, tools.terminal.environment), tools));
+      await execute("run", async (tools) => {
+        const pipeline = choice.kind === "file" ? readPipelineFile(choice.path, tools.terminal.environment) : loadPipeline(choice, tools.terminal.environment);
+        return pipeline.from === undefined ? await runFlowStages(pipeline, tools) : await runStages(pipeline, tools);
+      });
     });
 }

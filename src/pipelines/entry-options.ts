@@ -1,4 +1,4 @@
-import { quoted, type Place, type Problem, type ProblemCode } from "../config/configuration-error.js";
+import { isSecretKey, quoted, type Place, type Problem, type ProblemCode } from "../config/configuration-error.js";
 import { didYouMean } from "../config/did-you-mean.js";
 import type { FlowEnd, OperatorEntry } from "../config/types.js";
 import type { OptionsSchema } from "../operators/table-operator.js";
@@ -56,7 +56,8 @@ function problemsOf({ section, code }: EntryKind, entry: OperatorEntry | FlowEnd
   }
   const place = nearest(entry.places, entry.place, path);
   if (path.length === 0) return [{ ...place, code, message: `the options of ${within} do not fit`, expected }];
-  return [{ ...place, code, message: `${within} is ${entry.fromEnvironment.includes(path[0]!) ? "a value from the environment" : valueText(value)}`, expected }];
+  const found = entry.fromEnvironment.includes(path[0]!) ? "a value from the environment" : path.some(isSecretKey) ? "not shown" : valueText(value);
+  return [{ ...place, code, message: `${within} is ${found}`, expected }];
 }
 
 /** The place of the innermost thing on the path that has one. */

@@ -5,8 +5,8 @@ import type { OperatorEntry } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { stockOperators } from "../operators/stock/stock-operators.js";
 import type { OperatorDefinition } from "../operators/table-operator.js";
+import { checkedEntryOptions } from "./entry-options.js";
 import { isModulePath, operatorOfModule } from "./operator-module.js";
-import { checkedOptions } from "./operator-options.js";
 
 /** An operator of a pipeline file, ready to be made for each table. */
 export interface LoadedOperator {
@@ -30,7 +30,7 @@ export async function loadOperators(entries: readonly OperatorEntry[]): Promise<
   for (const entry of entries) {
     const definition = await definitionOf(entry, problems);
     if (definition === undefined) continue;
-    const checked = checkedOptions(entry, definition.options);
+    const checked = checkedEntryOptions({ section: "operators", code: "OPERATOR_OPTIONS" }, entry, definition.options);
     if ("problems" in checked) problems.push(...checked.problems);
     else loaded.push({ name: entry.name, tables: entry.tables, definition, options: checked.options, entry });
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type pg from "pg";
 import type { Pipeline, Stage } from "../config/types.js";
-import { defect, ReshardError } from "../errors.js";
+import { ReshardError } from "../errors.js";
 import { journalPhase, journalStageFinished } from "../progress/journal.js";
 import { carryOver, takeOverAddedTables } from "./carry-over.js";
 import { runCommandStage } from "./command-stage.js";
@@ -9,6 +9,7 @@ import { configuredTraffic } from "./configured-traffic.js";
 import { copyTables } from "./copy.js";
 import { type CutoverResult, cutOver, type SettleCutover, settleCutover, type SettledCutover } from "./cutover.js";
 import type { Report } from "./events.js";
+import { runFlowStage } from "./flow/flow-stage.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
 import { makesSchema } from "./makes-schema.js";
@@ -196,7 +197,10 @@ async function runStage(migration: Migration, stage: Exclude<Stage, { type: "cut
       await runCommandStage(stage, { sides: { from: from.name, to: to.name }, report, signal });
       return undefined;
     }
-    case "flow":
-      throw defect(`Flow stages (${stage.source.name} to ${stage.sink.name}) cannot be run yet.`);
+    case "flow": {
+      const { pipeline: { general }, report, signal } = options;
+      await runFlowStage(stage, { general, report, signal });
+      return undefined;
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { compareDecimals, type Decimal, decimalFromBinary, decimalFromText } from "./decimal.js";
 import { isoDateDays, isoTimestampMicroseconds, timeWithZone } from "./iso-time.js";
-import { TypeOid } from "../../postgres/type-oids.js";
+import { TypeOid } from "./type-oids.js";
 
 /** How values of one type compare, as its btree operator class does. `keyOf` reads a value once; keys compare often. */
 export interface ValueOrder {

@@ -28,7 +28,7 @@ export class WrittenStream implements TextOutput {
         this.#isNew = false;
         await new Promise<void>((resolve, reject) => {
           this.#stream.write(text, (cause) => {
-            if (cause == null) resolve();
+            if (cause === null || cause === undefined) resolve();
             else reject(new ReshardError("OUTPUT_FAILED", `The output cannot be written: ${cause.message}.`, { remedy: "Whoever read it has left. Run the same command again.", cause }));
           });
         });

@@ -38,10 +38,11 @@ export function copyFile({ file, windowBytes }: CopyFileOptions): Source<CopyBat
         window.add(batch);
         subscriber.next(batch);
       };
+      const isOver = (): boolean => subscriber.closed;
       const read = async (handle: FileHandle): Promise<void> => {
-        while (!subscriber.closed) {
+        while (!isOver()) {
           const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(BATCH_BYTES), 0, BATCH_BYTES, null);
-          if (subscriber.closed) return;
+          if (isOver()) return;
           emit(buffer.subarray(0, bytesRead), bytesRead === 0);
           if (bytesRead === 0) {
             subscriber.complete();

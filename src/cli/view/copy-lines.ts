@@ -70,9 +70,9 @@ export class CopyLines {
   }
 
   /** The stage in one line. */
-  line(now: number): string {
+  line(now: number, title = "copy"): string {
     const { tables, rows } = this.#total;
-    if (tables === 0) return `${left("copy", TITLE_CELLS)}preparing`;
+    if (tables === 0) return `${left(title, TITLE_CELLS)}preparing`;
     const copied = this.#copied().length;
     const parts = [`${formatCount(copied)} of ${counted(tables, "table")}`, `${formatCount(this.#rows)} rows`];
     const share = copied === tables ? 1 : shareOf(this.#rows, rows);
@@ -81,7 +81,7 @@ export class CopyLines {
     if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
     const remaining = timeLeft(rows - this.#rows, this.#rowRate.perSecond(now));
     if (remaining !== undefined) parts.push(remaining);
-    return `${left("copy", TITLE_CELLS)}${parts.join("   ")}`;
+    return `${left(title, TITLE_CELLS)}${parts.join("   ")}`;
   }
 
   /** A line for each table under way, of about `columns` cells. */

@@ -54,7 +54,7 @@ export class Progress {
         this.#statements = new SchemaProgress();
         this.#verify = undefined;
         this.#stream = new StreamProgress();
-        if (event.stage === "copy") this.#copy = new CopyLines(this.#buildsKeys);
+        if (isCopy(event.stage)) this.#copy = new CopyLines(this.#buildsKeys && event.stage === "copy");
         return [];
       case "stage-finished": {
         const line = `${good("✓")} ${left(stageTitle(event.stage), TITLE_CELLS - 2)}${this.#summary(event)}`;
@@ -87,7 +87,7 @@ export class Progress {
         this.#stream.apply(event, now);
         return [];
       case "caught-up":
-        return ["  in sync: all that was committed until now is on the shards"];
+        return [`  in sync: all that was committed until now is ${this.#stage !== undefined && isFlow(this.#stage) ? "in the sink" : "on the shards"}`];
       case "cutover-step":
         this.#cutoverStep = event.state === "began" ? event.step : undefined;
         if (event.state === "began") return [];
@@ -128,7 +128,7 @@ export class Progress {
   /** What is under way, each line at most `columns` cells. */
   block(columns: number, now: number): string[] {
     const stage = this.describe(now);
-    const tables = this.#stage === "copy" ? this.#copy.tableLines(columns, now) : [];
+    const tables = this.#stage !== undefined && isCopy(this.#stage) ? this.#copy.tableLines(columns, now) : [];
     return [...(stage === undefined ? [] : [stage]), ...tables, ...schemaLines(this.#statements, columns, now), ...this.#writersLine()].map((line) => truncated(line, columns));
   }
 
@@ -138,6 +138,7 @@ export class Progress {
     if (stage === undefined) return this.#schema === undefined ? undefined : this.#schemaLine(this.#schema);
     const title = left(stageTitle(stage), TITLE_CELLS);
     if (stage === "copy") return this.#copy.line(now);
+    if (isFlow(stage)) return this.#stream.hasBegun ? `${title}${this.#stream.words(now).join("  ")}` : this.#copy.line(now, stageTitle(stage));
     if (stage === "replicate") return `${title}${this.#stream.words(now).join("  ")}`;
     if (stage === "verify") {
       if (this.#verify !== undefined) return `${title}${this.#verify.done} of ${counted(this.#verify.tables, "table")} compared`;
@@ -174,9 +175,19 @@ export class Progress {
 
   #summary({ stage, milliseconds, skipped }: Extract<PipelineEvent, { type: "stage-finished" }>): string {
     if (skipped === true) return "done before";
-    const what = stage === "copy" ? this.#copy.summary() : stage === "replicate" ? this.#stream.summary() : this.#schema !== undefined ? counted(this.#schema.total, "statement") : this.#verify !== undefined ? counted(this.#verify.tables, "table") : "";
+    const what = stage === "copy" || (isFlow(stage) && !this.#stream.hasBegun) ? this.#copy.summary() : isFlow(stage) ? this.#stream.summary() : stage === "replicate" ? this.#stream.summary() : this.#schema !== undefined ? counted(this.#schema.total, "statement") : this.#verify !== undefined ? counted(this.#verify.tables, "table") : "";
     return `${what}${what === "" ? "" : ", "}${formatDuration(milliseconds)}`;
   }
+}
+
+/** Of rows or of changes. */
+function isFlow(stage: string): boolean {
+  return stage.startsWith("flow:");
+}
+
+/** A stage that may copy. */
+function isCopy(stage: string): boolean {
+  return stage === "copy" || isFlow(stage);
 }
 
 const NAME_CELLS = 32;

@@ -8,7 +8,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "schema_sync:validate": "foreign keys",
 };
 
-/** `schema_sync:pre` as people read it: `schema pre`. */
+/** `schema_sync:pre` as people read it: `schema pre`; a flow by its ends, `users>file`. */
 export function stageTitle(stage: string): string {
-  return TITLES[stage] ?? stage;
+  return TITLES[stage] ?? stage.replace(/^flow:/, "");
 }

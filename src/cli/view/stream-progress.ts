@@ -12,6 +12,10 @@ export class StreamProgress {
   readonly #lag = new RateMeter();
   #last: StreamEvent | undefined;
 
+  get hasBegun(): boolean {
+    return this.#last !== undefined;
+  }
+
   apply(event: StreamEvent, now: number): void {
     if (event.changes < (this.#last?.changes ?? 0)) this.#changeRate.reset();
     this.#last = event;

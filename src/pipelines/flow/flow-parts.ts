@@ -19,15 +19,15 @@ export interface FlowSurroundings {
   readonly report: Report;
   /** Aborted when the operator asks to stop. */
   readonly signal: AbortSignal;
-  /** What a sink writes to whose path is "-". */
-  readonly stdout: Writable;
-  /** Makes the stage's operators for a table. */
-  readonly chainOf: (table: TableShape) => OperatorChain | undefined;
+  /** What a sink writes to whose path is "-"; the process's own where absent. */
+  readonly stdout?: Writable;
 }
 
-/** The same, with the flow's own sessions. */
-export interface FlowContext extends FlowSurroundings {
+/** What a flow's source and sink work with. */
+export interface FlowContext extends Required<FlowSurroundings> {
   readonly sessions: Sessions;
+  /** Makes the stage's operators for a table. */
+  readonly chainOf: (table: TableShape) => OperatorChain | undefined;
 }
 
 /** Rows of one table. */
