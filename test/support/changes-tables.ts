@@ -1,10 +1,11 @@
 import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
 import { EVERY_SHARD, type ShardOfKey, type TableRoute } from "../../src/sharding/table-route.js";
 import type { Row, TableSpec } from "./changes.js";
-import { type History, type State, finalState } from "./changes-history.js";
+import { type ColumnSpec, type History, type State, finalState } from "./changes-history.js";
 
 /** A table and the column that its rows are sharded by, or none. */
 interface RoutedTable extends TableSpec {
+  readonly columns: readonly ColumnSpec[];
   readonly shardedBy?: string;
   readonly fixed?: number;
 }
