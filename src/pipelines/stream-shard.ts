@@ -88,10 +88,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const counted = pipe(
     gate.operator(),
     completeChanges({
-      concerns: (relation) => {
-        const chain = chainOf(relation);
-        return chain && { gone: chain.drops ? "deleted" : "partial" };
-      },
+      concerns: (relation) => chainOf(relation) !== undefined,
       complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...source.published(row.relation), isText: isText(row.relation) })),
       untilSeen: (transactions) => whereabouts.untilSeen(transactions),
     }),

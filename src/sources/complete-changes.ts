@@ -6,8 +6,8 @@ import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { COLUMN_NULL, COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
 
 export interface CompleteChangesOptions {
-  /** Whether a relation's new rows have to be whole, and what an update is where the source has the row no more. */
-  readonly concerns: (relation: PgoutputRelation) => { readonly gone: "partial" | "deleted" } | undefined;
+  /** Whether a relation's new rows have to be whole. */
+  readonly concerns: (relation: PgoutputRelation) => boolean;
   /** Reads a row by its key, with the values that it does not carry: none where it is gone. See `completeRows`. */
   readonly complete: (row: RowSet) => Promise<RowSet>;
   /** Returns once what these transactions did is seen by whoever looks rows up on the source. */
@@ -17,11 +17,12 @@ export interface CompleteChangesOptions {
 /**
  * Gives new rows the values that the source did not send, since they are stored outside the row and did not change: out of
  * the whole old row, where that was sent, else as the source has them now. What is read may be newer than the change; then
- * the stream still brings that newer change.
+ * the stream still brings that newer change. A row that the source has no more is deleted at once: its deletion still
+ * comes, and nobody behind this one has to get along with half a row.
  *
  * ```
  * in   [U 1 'new' (unchanged)][U 2 'new' (unchanged), gone since]
- * out  [U 1 'new' 'long …'   ][D 2]                 or [U 2 'new' (unchanged)]
+ * out  [U 1 'new' 'long …'   ][D 2]
  * ```
  */
 export function completeChanges(options: CompleteChangesOptions): Operator<ChangeBatch> {
@@ -39,7 +40,7 @@ interface Incomplete {
 }
 
 function incompleteChanges(batch: ChangeBatch, { concerns }: CompleteChangesOptions): Incomplete[] {
-  const concerned = batch.relations.map((relation) => concerns(relation) !== undefined);
+  const concerned = batch.relations.map((relation) => concerns(relation));
   const found: Incomplete[] = [];
   if (!concerned.includes(true)) return found;
   for (let change = 0; change < batch.count; change++) {
@@ -80,7 +81,6 @@ async function complete(batch: ChangeBatch, incomplete: readonly Incomplete[], o
       newTuples[change] = write(tupleOf(whole));
       continue;
     }
-    if (options.concerns(relation)!.gone === "partial") continue;
     kinds[change] = DELETE;
     // Without an old tuple the key is what it was.
     if (oldTuples[change] === NO_TUPLE) oldTuples[change] = newTuples[change]!;

@@ -1,3 +1,4 @@
+import { ReshardError } from "../errors.js";
 import type { Row } from "../operators/per-row.js";
 import { type Value, valueCodec } from "../postgres/value-codec.js";
 import type { ValueFormat } from "../postgres/value-format.js";
@@ -59,6 +60,16 @@ export function bytesOf(column: TestColumn, text: string, format: ValueFormat): 
   if (format === "text") return bytes;
   const codec = valueCodec(typeOf(column));
   return codec.encode(codec.decode(bytes, "text"), "binary");
+}
+
+/** Can values of the column be read and made in binary? */
+export function hasBinaryForm(column: TestColumn): boolean {
+  try {
+    valueCodec(typeOf(column)).decode(Buffer.alloc(0), "binary");
+    return true;
+  } catch (error) {
+    return !(error instanceof ReshardError && error.code === "VALUE_TYPE_UNKNOWN");
+  }
 }
 
 /** A value as PostgreSQL prints it. */

@@ -13,12 +13,13 @@ const BATCHES = ["flow.ts", "row-batch.ts", "change-batch.ts", "table-batch.ts",
  * from above. Parts are folders of src/ and files at its root.
  */
 const LAYERS: readonly (readonly string[])[] = [
-  ["cli", "index.ts"],
+  ["cli", "index.ts", "testing.ts"],
   ["demo"],
   ["serve"],
   ["admin"],
   ["gateway"],
   ["pipelines", "embedded"],
+  ["testing"],
   ["sources", "operators", "sinks"],
   ["batches", "progress", "schema", "pg-dump"],
   ["sharding"],

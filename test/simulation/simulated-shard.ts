@@ -8,7 +8,7 @@ import type { State } from "../support/changes-history.js";
 import { applyStep, complete, type IsHere, keyOfRow } from "../support/changes-model.js";
 import { TABLES } from "../support/changes-tables.js";
 import { Locks } from "./locks.js";
-import { rowSetOf } from "./row-set-of.js";
+import { rowSetOf } from "../../src/testing/row-set-of.js";
 import { keyName } from "./simulated-source.js";
 import type { Steps } from "./stepped-sink.js";
 import { ownerBytes, SPECS, violatesUnique } from "./tables.js";
@@ -238,7 +238,7 @@ export class ShardTransaction {
       case "look":
         return yield* run.look(spec, command.places.map((place) => keyOfRow(spec, rows, place)));
       case "complete":
-        return rowSetOf(rows.relation, yield* this.#complete(rows, command.places, run.completion));
+        return rowSetOf(SPECS.get(rows.relation.oid)!, rows.relation, yield* this.#complete(rows, command.places, run.completion));
       case "insert":
         for (let place = 0; place < rows.count; place++) {
           const key = keyOfRow(spec, rows, place);

@@ -1,0 +1,18 @@
+/*
+ * To test operators and routing without a server, with fast-check: `import … from "pg-reshard/testing"`.
+ */
+/// <reference types="node" preserve="true" />
+export { arbitraryHistory, finalState, type History, type HistoryOptions, rowsOf, stateAt } from "./testing/arbitrary-history.js";
+export { arbitraryKeys, arbitraryRows, arbitraryValue } from "./testing/arbitrary-values.js";
+export { changeBatches } from "./testing/change-batches.js";
+export { MemoryShard } from "./testing/memory-shard.js";
+export { expectedShards, type Move, type Play, playHistory, type Played } from "./testing/play-history.js";
+export {
+  commutesWithSplit, copyAgreesWithStream, everyRowToOneShard, keyOrderKept, noPositionLost, operatorProperties, type Property, routingStable, type Subject,
+} from "./testing/properties.js";
+export { rowBatches, rowsOfBatch } from "./testing/row-batches.js";
+export { type MemoryFlow, type MemoryRun, memorySink, memorySource, runInMemory } from "./testing/run-in-memory.js";
+export { type ShownChange, shownChanges } from "./testing/shown-changes.js";
+export { chainOf, type TestOperator } from "./testing/test-operators.js";
+export { type State, type TestRow, valuesOf } from "./testing/test-rows.js";
+export { shapeOf, testTable, type TestColumn, type TestTable } from "./testing/test-table.js";
