@@ -23,7 +23,7 @@ export class TaskStore {
   /** Notes a new task, in tables that are made where they are missing. False where its number is taken. */
   async begin(address: ServerAddress, row: TaskRow): Promise<boolean> {
     return await this.#use(address, async (client) => {
-      if (!(await hasProgressTables(client)) || !(await hasTaskTable(client))) await createProgressTables(client);
+      if (!(await hasProgressTables(client)) || !(await hasTaskTable(client))) await createTables(client);
       return await beginTask(client, row);
     });
   }
@@ -114,5 +114,16 @@ class RowWriter {
     const unwritten = this.#timer !== undefined;
     clearTimeout(this.#timer);
     await (unwritten ? this.write() : this.#writing).catch(() => undefined);
+  }
+}
+
+async function createTables(client: pg.Client): Promise<void> {
+  try {
+    await client.query("BEGIN");
+    await createProgressTables(client);
+    await client.query("COMMIT");
+  } catch (error) {
+    await client.query("ROLLBACK").catch(() => undefined);
+    throw error;
   }
 }

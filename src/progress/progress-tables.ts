@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { makeBookkeeping } from "./make-bookkeeping.js";
 
 /**
  * The bookkeeping on every destination shard. `reshard`, not `pg_reshard`: PostgreSQL reserves the prefix `pg_`.
@@ -30,9 +31,9 @@ const STATEMENTS = [
      started_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, ended_at timestamptz)`,
 ];
 
-/** Makes the schema `reshard` where it is missing. */
+/** Makes the schema `reshard` where it is missing, in the transaction that is open. */
 export async function createProgressTables(client: pg.Client): Promise<void> {
-  for (const statement of STATEMENTS) await client.query(statement);
+  await makeBookkeeping(client, STATEMENTS);
 }
 
 /** True where `createProgressTables` has run. */

@@ -4,6 +4,7 @@ import type { ServerAddress } from "../../config/types.js";
 import { ReshardError } from "../../errors.js";
 import { displayAddress } from "../../postgres/connection.js";
 import { sqlState } from "../../postgres/server-errors.js";
+import { makeBookkeeping } from "../../progress/make-bookkeeping.js";
 
 /** What two-phase commit needs to know of a shard. */
 export interface TwoPhaseShard {
@@ -28,9 +29,6 @@ const STATEMENTS = [
   "GRANT EXECUTE ON FUNCTION reshard.decide_two_phase(text, text[]) TO PUBLIC",
 ];
 
-/** Gateways that start at once would make the table twice. */
-const MAKING = 0x72736832;
-
 /**
  * Makes the table of decisions where it is missing, and says what the shard is.
  *
@@ -53,8 +51,7 @@ export async function prepareTwoPhaseShard(client: pg.Client, address: ServerAdd
 async function makeTable(client: pg.Client, address: ServerAddress): Promise<void> {
   try {
     await client.query("BEGIN");
-    await client.query("SELECT pg_advisory_xact_lock($1)", [MAKING]);
-    for (const statement of STATEMENTS) await client.query(statement);
+    await makeBookkeeping(client, STATEMENTS);
     await client.query("COMMIT");
   } catch (cause) {
     await client.query("ROLLBACK").catch(() => undefined);

@@ -11,6 +11,7 @@ import { checkPreparedTransactions } from "../../../src/gateway/sharded/two-phas
 import { createProgressTables, dropProgressTables, hasProgressTables } from "../../../src/progress/progress-tables.js";
 import { WireError } from "../../../src/wire/wire-error.js";
 import { startTestCluster } from "../../support/cluster.js";
+import { untilRow } from "../../support/raw-client.js";
 import { rawParticipant } from "./raw-participant.js";
 import { RawSession } from "./raw-session.js";
 
@@ -142,6 +143,23 @@ describe("commit", () => {
     }
     expect(await recovered()).toMatchObject({ committed: 1, rolledBack: 0 });
     expect(await rows()).toEqual([[1], [1], [1]]);
+  });
+
+  test.each(["gateway", "resharding"])("the tables of a resharding and those of a %s that begins at once are made, once", async (other) => {
+    const database = `begun_with_a_${other}`;
+    await cluster.createDatabase(database);
+    const [one, two] = [await cluster.connect(database), await cluster.connect(database)];
+    await one.query("BEGIN");
+    await createProgressTables(one);
+    await two.query("BEGIN");
+    const making = other === "gateway" ? recoverTwoPhase([{ ...addresses[0]!, database }]).then(({ failures }) => failures) : createProgressTables(two).then(() => []);
+    making.catch(() => undefined);
+    await untilRow(clients[0]!, "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'", [database]);
+    await one.query("COMMIT");
+    expect(await making).toEqual([]);
+    await two.query("COMMIT");
+    expect(await hasProgressTables(one)).toBe(true);
+    await Promise.all([one.end(), two.end()]);
   });
 
   test("a shard that is lost after the decision is told later", async () => {
