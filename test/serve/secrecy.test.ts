@@ -9,6 +9,7 @@ import { freePort } from "../../src/embedded/free-port.js";
 import { SHOW_SUBJECTS } from "../../src/admin/admin-command.js";
 import { passwordMessage, saslInitialResponse, startupMessage } from "../../src/wire/frontend-messages.js";
 import { SCRAM_ITERATIONS, SCRAM_MECHANISM, scramKeys } from "../../src/wire/scram.js";
+import { atEnd } from "../support/at-end.js";
 import { startTestCluster } from "../support/cluster.js";
 import { talk } from "../support/raw-client.js";
 import { Served, ServedFiles } from "../support/served.js";
@@ -53,6 +54,7 @@ beforeAll(async () => {
     `[[databases]]\nname = "${name}"\nhost = "127.0.0.1"\nport = ${port}\nshard = ${shard}\ndatabase_name = "${database}"\nsslmode = "disable"\n${login}\n`;
   const login = (password: string): string => `user = "gateway"\npassword = "${password}"`;
   stateDirectory = mkdtempSync(path.join(tmpdir(), "pg-reshard-test-"));
+  atEnd(() => { rmSync(stateDirectory, { recursive: true, force: true }); });
   config = [
     `[general]\nhost = "127.0.0.1"\nport = 0\nstate_directory = "${stateDirectory}"\ncutover_save_config = true\n`,
     `[admin]\npassword = "${SECRETS.admin}"\n`,
@@ -67,7 +69,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await served.serving.close();
-  rmSync(stateDirectory, { recursive: true });
 });
 
 /** Notes what is answered, whatever it is. */

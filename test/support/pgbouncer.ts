@@ -3,9 +3,9 @@ import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
-import { afterAll } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { freePort } from "../../src/embedded/free-port.js";
+import { atEnd } from "./at-end.js";
 
 /** Where this machine has a PgBouncer; undefined where it has none. */
 export function pgbouncerBinary(): string | undefined {
@@ -35,7 +35,7 @@ export async function startPgBouncer(binary: string, databases: readonly string[
   if (owner !== undefined) for (const each of [directory, file]) chownSync(each, owner.uid, owner.gid);
   const child: ChildProcess = spawn(binary, ["-q", file], { stdio: "ignore", ...owner });
   const ended = new Promise<void>((resolve) => child.once("close", () => { resolve(); }));
-  afterAll(async () => {
+  atEnd(async () => {
     child.kill("SIGKILL");
     await ended;
     rmSync(directory, { recursive: true, force: true });

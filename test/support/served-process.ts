@@ -1,6 +1,6 @@
 import pg from "pg";
-import { afterAll } from "vitest";
 import type { CutoverStep } from "../../src/progress/cutover-journal.js";
+import { atEnd } from "./at-end.js";
 import { type CommandRun, startCommand } from "./cli.js";
 import { ADMIN_PASSWORD, type ServedFiles } from "./served.js";
 
@@ -15,16 +15,23 @@ export class ServedProcess {
   #killAt: CutoverStep | undefined;
   #listening = resolvable();
   #admin: pg.Client | undefined;
+  /** A test that was given up does not start it once more. */
+  #ended = false;
 
   /** @param port the one that the files name */
   constructor(files: ServedFiles, port: number) {
     this.#files = files;
     this.#port = port;
-    afterAll(() => { this.#run?.child.kill("SIGKILL"); });
+    atEnd(async () => {
+      this.#ended = true;
+      this.#run?.child.kill("SIGKILL");
+      await this.#run?.ended;
+    });
   }
 
   /** Resolves when it listens. */
   async start(): Promise<void> {
+    if (this.#ended) throw new Error("the tests are over");
     const ended = new Promise<never>((_, reject) => {
       const run = startCommand(["--json", "--config", this.#files.config, "--users", this.#files.users, "serve"], {
         onEvent: (event) => {

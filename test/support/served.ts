@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
-import { afterAll } from "vitest";
 import type { Environment } from "../../src/config/environment.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import type { ServeEvent } from "../../src/serve/serve-event.js";
 import { serve, type Serving } from "../../src/serve/serve.js";
+import { atEnd } from "./at-end.js";
 
 export const APP_PASSWORD = "app's p@ss";
 export const ADMIN_PASSWORD = "admin's p@ss";
@@ -20,7 +20,7 @@ export class ServedFiles {
   constructor(config: string, users: string) {
     writeFileSync(this.config, config);
     writeFileSync(this.users, users);
-    afterAll(() => { rmSync(this.directory, { recursive: true, force: true }); });
+    atEnd(() => { rmSync(this.directory, { recursive: true, force: true }); });
   }
 }
 
