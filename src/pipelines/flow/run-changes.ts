@@ -43,7 +43,7 @@ export async function runChanges(source: ChangesSource, sink: FlowSink, context:
           concerns(relation) {
             const { chain, published } = relations.of(relation);
             // A row that enters a row filter comes as inserted, but without what is stored outside it.
-            return chain === undefined && published.rowFilter === undefined ? undefined : { gone: chain?.drops === true ? "deleted" : "partial" };
+            return chain !== undefined || published.rowFilter !== undefined;
           },
           complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...relations.published(row.relation), isText: relations.textColumns(row.relation, format) })),
           untilSeen: (transactions) => lookup.untilSeen(transactions),
