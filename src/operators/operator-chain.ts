@@ -88,7 +88,7 @@ class Link {
   }
 
   keys(batch: TableBatch): TableBatch {
-    if (!this.#concernsKeys || batch.count === 0) return batch;
+    if (!this.#concernsKeys) return batch;
     const out = this.#pass(batch);
     if (out.count === batch.count) return out;
     const kept = new Set(out.origins);

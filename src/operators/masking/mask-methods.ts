@@ -3,6 +3,7 @@ import { lowerCase } from "../expression/like-pattern.js";
 import type { MaskKey } from "./mask-key.js";
 import { DIGITS, LETTERS_AND_DIGITS, permuteCharacters } from "./permute-characters.js";
 import { permuteInteger } from "./permute-integer.js";
+import { pairPermutation } from "./permute-pair.js";
 
 type Present = Exclude<Value, null>;
 /** Another value of the same type; the same for the same value, wherever it stands. */
@@ -27,8 +28,9 @@ export function hashMask(type: string, key: MaskKey, length: number): Mask | und
   if (TEXTS.has(type)) return (value) => key.digest("hash", plain(type, value)).toString("hex").slice(0, length);
   if (type === "bytea") return (value) => key.digest("hash", value as Buffer);
   if (type === "uuid") return (value) => uuidOf(key.digest("uuid", (value as string).toLowerCase()));
-  if (INTEGERS.has(type)) return (value) => integerOf(type, permuteInteger(BigInt(value as number | bigint), type as IntegerType, key));
-  return undefined;
+  if (!INTEGERS.has(type)) return undefined;
+  const permute = pairPermutation(key);
+  return (value) => integerOf(type, permuteInteger(BigInt(value as number | bigint), type as IntegerType, permute));
 }
 
 /**
@@ -37,6 +39,7 @@ export function hashMask(type: string, key: MaskKey, length: number): Mask | und
  */
 export function emailMask(type: string, key: MaskKey): Mask | undefined {
   if (!TEXTS.has(type)) return undefined;
+  const permute = pairPermutation(key);
   return (value) => {
     const text = plain(type, value);
     const lastDot = text.lastIndexOf(".");
@@ -44,22 +47,28 @@ export function emailMask(type: string, key: MaskKey): Mask | undefined {
     const rest = text.slice(0, text.length - topLevel.length);
     // Letters of other scripts become ASCII ones; what is lost decides, with the top level, how the rest is permuted.
     const foreign: string[] = [];
-    const ascii = rest.replace(/(?![\u0001-\u007f])[\p{L}\p{N}\p{M}\p{So}]/gu, (letter) => {
+    const ascii = isAscii(rest) ? rest : rest.replace(/(?![\u0001-\u007f])[\p{L}\p{N}\p{M}\p{So}]/gu, (letter) => {
       foreign.push(letter);
       return "x";
     });
-    return permuteCharacters(ascii, LETTERS_AND_DIGITS, key, `email/${topLevel}/${foreign.join("")}`) + (topLevel === "" ? "" : ".test");
+    return permuteCharacters(ascii, LETTERS_AND_DIGITS, permute, `email/${topLevel}/${foreign.join("")}`) + (topLevel === "" ? "" : ".test");
   };
 }
 
 /** Each digit replaced, all else left: as many digits as before. Undefined: not for this type. */
 export function digitsMask(type: string, key: MaskKey): Mask | undefined {
-  const permuted = (text: string): string => permuteCharacters(text, [DIGITS], key, "digits");
+  const permute = pairPermutation(key);
+  const permuted = (text: string): string => permuteCharacters(text, [DIGITS], permute, "digits");
   if (TEXTS.has(type)) return (value) => permuted(plain(type, value));
   if (type === "numeric") return (value) => within(value as string, permuted, isPlainNumber);
   if (!INTEGERS.has(type)) return undefined;
   const most = (1n << { int2: 15n, int4: 31n, int8: 63n }[type as IntegerType]) - 1n;
   return (value) => integerOf(type, BigInt(within(String(value), permuted, (text) => isPlainNumber(text) && BigInt(text) <= most && BigInt(text) >= -most - 1n)));
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
 }
 
 /** Follows a permutation from a text that is allowed to the next that is: still one for one. */

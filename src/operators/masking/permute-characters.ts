@@ -1,5 +1,4 @@
-import type { MaskKey } from "./mask-key.js";
-import { permutePair } from "./permute-pair.js";
+import type { PermutePair } from "./permute-pair.js";
 
 /** Characters that take each other's places: `size` of them from `first` on. */
 export interface CharacterClass {
@@ -10,12 +9,12 @@ export interface CharacterClass {
 export const DIGITS: CharacterClass = { first: 0x30, size: 10 };
 export const LETTERS_AND_DIGITS: readonly CharacterClass[] = [DIGITS, { first: 0x41, size: 26 }, { first: 0x61, size: 26 }];
 
-/** Characters that are permuted together; half of them are a number that `permutePair` takes. */
-const TOGETHER = 48;
+/** Characters that are permuted together: half of them, as letters, are a number below 26^9, which is below `LARGEST_HALF`. */
+const TOGETHER = 18;
 
 /**
  * Text of the same shape: each character of a class becomes one of its class, all others stay. Different texts stay
- * different.
+ * different. Long ones are permuted in pieces, each in a way that those before it decide.
  *
  * ```
  * in   +1 555-0107   Ab1
@@ -23,7 +22,7 @@ const TOGETHER = 48;
  * ```
  * @param tweak texts under another one are permuted in another way
  */
-export function permuteCharacters(text: string, classes: readonly CharacterClass[], key: MaskKey, tweak: string): string {
+export function permuteCharacters(text: string, classes: readonly CharacterClass[], permute: PermutePair, tweak: string): string {
   const codes = Array.from({ length: text.length }, (_, at) => text.charCodeAt(at));
   const places = codes.flatMap((code, at) => {
     const of = classes.find(({ first, size }) => code >= first && code < first + size);
@@ -33,7 +32,8 @@ export function permuteCharacters(text: string, classes: readonly CharacterClass
     const some = places.slice(start, start + TOGETHER);
     const middle = Math.ceil(some.length / 2);
     const [left, right] = [numberOf(some.slice(0, middle), codes), numberOf(some.slice(middle), codes)];
-    const permuted = permutePair({ left: left.value, right: right.value }, left.size, right.size, key, `characters/${tweak}/${start}`);
+    const before = start === 0 ? "" : text.slice(0, some[0]!.at);
+    const permuted = permute({ left: left.value, right: right.value }, left.size, right.size, `characters/${tweak}/${before}`);
     spell(permuted.left, some.slice(0, middle), codes);
     spell(permuted.right, some.slice(middle), codes);
   }
@@ -46,19 +46,19 @@ interface Spot {
 }
 
 /** Characters as the digits of a number, each in the base of its class. */
-function numberOf(spots: readonly Spot[], codes: readonly number[]): { readonly value: bigint; readonly size: bigint } {
-  let value = 0n;
-  let size = 1n;
+function numberOf(spots: readonly Spot[], codes: readonly number[]): { readonly value: number; readonly size: number } {
+  let value = 0;
+  let size = 1;
   for (const { at, of } of spots) {
-    value = value * BigInt(of.size) + BigInt(codes[at]! - of.first);
-    size *= BigInt(of.size);
+    value = value * of.size + codes[at]! - of.first;
+    size *= of.size;
   }
   return { value, size };
 }
 
-function spell(value: bigint, spots: readonly Spot[], codes: number[]): void {
+function spell(value: number, spots: readonly Spot[], codes: number[]): void {
   for (const { at, of } of spots.toReversed()) {
-    codes[at] = of.first + Number(value % BigInt(of.size));
-    value /= BigInt(of.size);
+    codes[at] = of.first + (value % of.size);
+    value = Math.floor(value / of.size);
   }
 }

@@ -1,5 +1,4 @@
-import type { MaskKey } from "./mask-key.js";
-import { permutePair } from "./permute-pair.js";
+import type { PermutePair } from "./permute-pair.js";
 
 interface Range {
   readonly first: bigint;
@@ -15,13 +14,13 @@ const LARGE: readonly Range[] = [{ first: 0n, end: 1n << 31n }, { first: 1n << 3
  * Another integer of the same type and sign; different ones stay different. The masks of int4 and int8 agree, those of
  * int2 are others.
  */
-export function permuteInteger(value: bigint, type: "int2" | "int4" | "int8", key: MaskKey): bigint {
+export function permuteInteger(value: bigint, type: "int2" | "int4" | "int8", permute: PermutePair): bigint {
   // Negative ones from -1 downwards, so that there are as many as the others.
-  if (value < 0n) return -1n - magnitude(-1n - value, type, key, "negative");
-  return magnitude(value, type, key, "integer");
+  if (value < 0n) return -1n - magnitude(-1n - value, type, permute, "negative");
+  return magnitude(value, type, permute, "integer");
 }
 
-function magnitude(value: bigint, type: "int2" | "int4" | "int8", key: MaskKey, tweak: string): bigint {
+function magnitude(value: bigint, type: "int2" | "int4" | "int8", permute: PermutePair, tweak: string): bigint {
   const { first, end } = (type === "int2" ? SMALL : LARGE).find((range) => value < range.end)!;
   const size = end - first;
   // Two halves of bits that hold the range; where they hold more, the permutation is followed until it is back in it.
@@ -29,8 +28,8 @@ function magnitude(value: bigint, type: "int2" | "int4" | "int8", key: MaskKey, 
   const rightBits = bits / 2n;
   let number = value - first;
   do {
-    const { left, right } = permutePair({ left: number >> rightBits, right: number & ((1n << rightBits) - 1n) }, 1n << (bits - rightBits), 1n << rightBits, key, `${tweak}/${first}`);
-    number = (left << rightBits) | right;
+    const { left, right } = permute({ left: Number(number >> rightBits), right: Number(number & ((1n << rightBits) - 1n)) }, 2 ** Number(bits - rightBits), 2 ** Number(rightBits), `${tweak}/${first}`);
+    number = (BigInt(left) << rightBits) | BigInt(right);
   } while (number >= size);
   return number + first;
 }
