@@ -7,9 +7,10 @@ import { benchCutover } from "./cutover.js";
 import { type BenchmarkName, type BenchOptions, readOptions } from "./options.js";
 import { type Measured, type Result, resultOf } from "./result.js";
 import { resultTable } from "./result-table.js";
+import { benchOperators } from "./operators.js";
 import { benchSplit } from "./split.js";
 
-const RUN: Readonly<Record<BenchmarkName, (options: BenchOptions) => Promise<readonly Measured[]>>> = { split: benchSplit, copy: benchCopy, apply: benchApply, cutover: benchCutover };
+const RUN: Readonly<Record<BenchmarkName, (options: BenchOptions) => Promise<readonly Measured[]>>> = { split: benchSplit, operators: benchOperators, copy: benchCopy, apply: benchApply, cutover: benchCutover };
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));

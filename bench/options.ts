@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { ReshardError } from "../src/errors.js";
 
-export const BENCHMARKS = ["split", "copy", "apply", "cutover"] as const;
+export const BENCHMARKS = ["split", "operators", "copy", "apply", "cutover"] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 /** What `npm run bench -- …` was asked for. */
@@ -11,7 +11,7 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Pairs of measurements. */
   readonly rounds: number;
-  /** split: prepared bytes, in MB of 10^6. */
+  /** split, operators: prepared bytes, in MB of 10^6. */
   readonly megabytes: number;
   /** copy: rows of the table. */
   readonly rows: number;
@@ -23,7 +23,7 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [${BENCHMARKS.join("] [")}] [--json] [--rounds N]
   --rounds N        pairs of measurements (default 3)
-  --megabytes N     split: prepared bytes (default 256)
+  --megabytes N     split, operators: prepared bytes (default 256)
   --rows N          copy: rows of the table (default 2000000)
   --transactions N  apply: transactions in the backlog (default 100000)
   --beside WHAT     copy: compare with psql or subscription (default psql, where it is installed)

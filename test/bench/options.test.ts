@@ -3,7 +3,7 @@ import { readOptions } from "../../bench/options.js";
 
 describe("options", () => {
   test("without words: everything, at full size", () => {
-    expect(readOptions([])).toEqual({ benchmarks: ["split", "copy", "apply"], json: false, rounds: 3, megabytes: 256, rows: 2_000_000, transactions: 100_000, beside: undefined });
+    expect(readOptions([])).toEqual({ benchmarks: ["split", "operators", "copy", "apply", "cutover"], json: false, rounds: 3, megabytes: 256, rows: 2_000_000, transactions: 100_000, beside: undefined });
   });
 
   test("names choose benchmarks", () => {

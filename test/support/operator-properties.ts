@@ -145,7 +145,7 @@ export function holdsProperties(of: OperatorCase, runs?: number): void {
 /** Batches of rows by a letter, through the operator on virtual time: `marbles` in, `expected` out, of `rows` what is there. */
 export function expectMarbles(of: OperatorCase, marbles: string, batches: Readonly<Record<string, readonly RowValues[]>>, expected: string, rows: Readonly<Record<string, readonly unknown[]>>): void {
   new TestScheduler((actual, wanted) => { expect(actual).toEqual(wanted); }).run(({ cold, expectObservable }) => {
-    const order = [...marbles].filter((letter) => Object.hasOwn(batches, letter));
+    const order = Array.from(marbles).filter((letter) => Object.hasOwn(batches, letter));
     const made = Object.fromEntries(order.map((letter, sequence) => [letter, tableBatch(of.table, batches[letter]!, { sequence })]));
     const out$: Observable<unknown> = cold(marbles, made).pipe(required(of).operator.operator, map((batch) => ({ sequence: batch.sequence, rows: rowsIn(batch) })));
     expectObservable(out$).toBe(expected, Object.fromEntries(order.map((letter, sequence) => [letter, { sequence, rows: rows[letter] }])));
