@@ -28,11 +28,19 @@ export function operatorChain(input: TableShape, operators: readonly NamedOperat
   let drops = false;
   let sharding: OperatorSharding | undefined;
   for (const { operator } of operators) {
+    const before = output;
     output = operator.table ?? output;
     drops ||= operator.drops !== false;
-    sharding = operator.sharding ?? sharding;
+    sharding = operator.sharding ?? (sharding && renamed(sharding, before, output));
   }
   return { input, output, operators, drops, sharding };
+}
+
+/** A rule behind an operator that gives columns other names; they keep their places. */
+function renamed(sharding: OperatorSharding, before: TableShape, after: TableShape): OperatorSharding {
+  if (sharding.kind !== "key" || before === after) return sharding;
+  const place = before.columns.findIndex(({ name }) => name === sharding.column);
+  return { ...sharding, column: after.columns[place]?.name ?? sharding.column };
 }
 
 /** A chain at work: keeps what its operators keep from batch to batch. */

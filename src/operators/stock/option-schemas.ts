@@ -2,8 +2,8 @@ import { z } from "zod";
 
 // Every message says what is expected; who reports it adds where it stands and what was found.
 
-/** A number, or a string that holds one: so it comes from the environment. */
-const asNumber = (value: unknown): unknown => (typeof value === "string" && /^-?\d+(?:\.\d+)?$/.test(value) ? Number(value) : typeof value === "bigint" ? Number(value) : value);
+/** TOML's large integers come as bigint. */
+const asNumber = (value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
 
 export const nameOption = (expected: string) => z.string({ error: expected }).min(1, { error: expected });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { of } from "rxjs";
 import { parse } from "smol-toml";
 import { describe, expect, test } from "vitest";
+import { operatorChain } from "../../../src/operators/operator-chain.js";
 import { flowOperators, stockOperators } from "../../../src/operators/stock/stock-operators.js";
 import type { TableShape } from "../../../src/table-batch.js";
 import { expectMarbles, holdsProperties, makeOperator, type OperatorCase } from "../../support/operator-properties.js";
@@ -36,7 +37,7 @@ const CASES: readonly (readonly [name: string, operator: OperatorCase])[] = [
   ["mask that keeps the shape of a key", stock("mask", { key: KEY, columns: { serial: "digits", number: "hash", small: "digits", big: "hash", code: { hash: 4 } } }, DEVICES)],
   ["rename", stock("rename", { schema: "app", table: "people", columns: { email: "mail", id: "number" } })],
   ["sample", stock("sample", { fraction: 0.5 })],
-  ["sample by another column", stock("sample", { fraction: "0.3", by: "owner" }, DEVICES)],
+  ["sample by another column", stock("sample", { fraction: 0.3, by: "owner" }, DEVICES)],
   ["sample of a key of two columns", stock("sample", { fraction: 0.5 }, DEVICES)],
   ["route", stock("route", { column: "email" })],
   ["tap", stock("tap", {})],
@@ -148,6 +149,13 @@ test("route says where rows go", () => {
   expect(makeOperator(stock("route", { column: "id" }))!.operator.sharding).toEqual({ kind: "key", column: "id", dataType: "bigint", hasher: "postgres" });
   expect(makeOperator(stock("route", { shard: 2 }))!.operator.sharding).toEqual({ kind: "shard", shard: 2 });
   expect(makeOperator(stock("route", { omnisharded: true }))!.operator.sharding).toEqual({ kind: "omnisharded" });
+});
+
+test("route keeps its column where an operator behind it renames that", () => {
+  const { operator: route } = makeOperator(stock("route", { column: "email" }))!;
+  const { operator: rename } = makeOperator(stock("rename", { columns: { email: "mail" } }))!;
+  const chain = operatorChain(USERS, [{ name: "route", operator: route }, { name: "rename", operator: rename }]);
+  expect(chain.sharding).toEqual({ kind: "key", column: "mail", dataType: "varchar", hasher: "postgres" });
 });
 
 test("tap counts rows and the bytes of their values", () => {
