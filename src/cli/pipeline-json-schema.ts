@@ -14,7 +14,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export function pipelineJsonSchema(): JsonSchema {
   const arrays = {
     databases: grammar.DATABASES, users: grammar.USERS, sharded_tables: grammar.SHARDED_TABLES, sharded_mappings: grammar.SHARDED_MAPPINGS,
-    sharded_schemas: grammar.SHARDED_SCHEMAS, omnisharded_tables: grammar.OMNISHARDED_TABLES,
+    sharded_schemas: grammar.SHARDED_SCHEMAS, omnisharded_tables: grammar.OMNISHARDED_TABLES, rehearsals: grammar.REHEARSALS,
   };
   const tables = { general: grammar.GENERAL, admin: grammar.ADMIN, replication: grammar.REPLICATION, cutover: grammar.CUTOVER };
   return {

@@ -85,6 +85,7 @@ export const KEY_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string, s
     all: "The schema's tables are on every shard.",
   },
   omnisharded_tables: { database: "The destination: a name of [[databases]].", tables: "Tables whose rows are the same on every shard." },
+  rehearsals: { database: "A database that the gateway serves, before it is moved.", destination: "The shards that its statements are planned for." },
   general: {
     resharding_parallel_copies: "Tables copied at a time. Default 4.",
     resharding_copy_format: "How rows are copied. Default binary.",

@@ -45,12 +45,13 @@ export interface Sections {
 }
 
 /** Sections that only `pg-reshard serve` and its clients read. */
-const SERVE_SECTIONS: readonly string[] = ["admin", "rehearsals"];
+export const SERVE_SECTIONS: readonly string[] = ["admin", "rehearsals"];
 
 /** Sections that only a pipeline file has. */
 export const PIPELINE_SECTIONS: readonly string[] = ["pipeline", "stages", "operators", "sources", "sinks", "tests"];
 
-const SHARED_SECTIONS: readonly string[] = [
+/** Sections of pgdog.toml and users.toml, and of pipeline files. */
+export const SHARED_SECTIONS: readonly string[] = [
   "databases", "users", "sharded_tables", "sharded_mappings", "sharded_schemas", "omnisharded_tables", "general", "replication", "cutover",
 ];
 

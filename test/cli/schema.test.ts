@@ -9,6 +9,8 @@ import { pipelineTemplate } from "../../src/cli/new/pipeline-template.js";
 import { runCommandLine } from "../../src/cli/program.js";
 import * as grammar from "../../src/config/grammar.js";
 import { KEY_DESCRIPTIONS } from "../../src/config/key-descriptions.js";
+import { PROXY_SECTIONS } from "../../src/config/proxy-keys.js";
+import { PIPELINE_SECTIONS, SERVE_SECTIONS, SHARED_SECTIONS } from "../../src/config/sections.js";
 import { stockOperators } from "../../src/operators/stock/stock-operators.js";
 import { DATABASES, PIPELINE_HEAD } from "../config/files.js";
 import { recordedTerminal } from "./terminal.js";
@@ -67,11 +69,15 @@ describe("the schema of pipeline files", () => {
     expect(refused(text)).toContain(place);
   });
 
+  it("has every section that a file may have", () => {
+    expect(Object.keys(pipelineJsonSchema()["properties"] as object).sort()).toEqual([...PIPELINE_SECTIONS, ...SHARED_SECTIONS, ...SERVE_SECTIONS, ...PROXY_SECTIONS].sort());
+  });
+
   it("describes every key, and no other", () => {
     const sections: Readonly<Record<string, readonly string[]>> = {
       pipeline: grammar.PIPELINE.keys, stages: ["type"], operators: grammar.OPERATOR("").keys, sources: grammar.FLOW_END("").keys, sinks: grammar.FLOW_END("").keys,
       databases: grammar.DATABASES.keys, users: grammar.USERS.keys, sharded_tables: grammar.SHARDED_TABLES.keys, sharded_mappings: grammar.SHARDED_MAPPINGS.keys,
-      sharded_schemas: grammar.SHARDED_SCHEMAS.keys, omnisharded_tables: grammar.OMNISHARDED_TABLES.keys, general: grammar.GENERAL.keys, admin: grammar.ADMIN.keys,
+      sharded_schemas: grammar.SHARDED_SCHEMAS.keys, omnisharded_tables: grammar.OMNISHARDED_TABLES.keys, rehearsals: grammar.REHEARSALS.keys, general: grammar.GENERAL.keys, admin: grammar.ADMIN.keys,
       replication: grammar.REPLICATION.keys, cutover: grammar.CUTOVER.keys,
       ...Object.fromEntries(Object.entries(grammar.STAGES).map(([type, { keys }]) => [`stages.${type}`, keys.filter((key) => key !== "type")])),
     };
