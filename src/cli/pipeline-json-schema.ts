@@ -3,9 +3,7 @@ import * as grammar from "../config/grammar.js";
 import { KEY_DESCRIPTIONS } from "../config/key-descriptions.js";
 import { PROXY_SECTIONS } from "../config/proxy-keys.js";
 import { stockOperators } from "../operators/stock/stock-operators.js";
-
-/** A JSON Schema, or a part of one. */
-export type JsonSchema = Readonly<Record<string, unknown>>;
+import { type JsonSchema, withEnvironment, withEnvironmentAll } from "./schema-with-environment.js";
 
 /**
  * A JSON Schema (draft 7) of pipeline files, made of the grammars that check them: for completion in editors. What
@@ -95,21 +93,6 @@ function plainSchema(schema: z.core.$ZodType): JsonSchema {
     },
   });
   return Object.fromEntries(Object.entries(json).filter(([key]) => key !== "$schema"));
-}
-
-/** Whatever is no text may come from the environment, which is written as one. */
-function withEnvironment(schema: JsonSchema): JsonSchema {
-  const { type, items } = schema;
-  if (type === "array" && typeof items === "object" && items !== null) return { ...schema, items: withEnvironment(items as JsonSchema) };
-  if (type === "object" && "properties" in schema) return { ...schema, properties: withEnvironmentAll(schema["properties"] as Record<string, JsonSchema>) };
-  const isClosed = type === "integer" || type === "number" || type === "boolean" || "enum" in schema || "const" in schema || "pattern" in schema;
-  if (!isClosed) return schema;
-  const { default: byDefault, description, ...own } = schema;
-  return { ...(description === undefined ? {} : { description }), ...(byDefault === undefined ? {} : { default: byDefault }), anyOf: [own, { type: "string", pattern: "\\$\\{" }] };
-}
-
-function withEnvironmentAll(properties: Readonly<Record<string, JsonSchema>> = {}): Readonly<Record<string, JsonSchema>> {
-  return Object.fromEntries(Object.entries(properties).map(([key, schema]) => [key, withEnvironment(schema)]));
 }
 
 function shapeOf(schema: z.ZodType): Readonly<Record<string, z.core.$ZodType>> {
