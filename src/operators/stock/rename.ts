@@ -13,7 +13,9 @@ const options = z.strictObject({
 }).refine(({ schema, table, columns }) => schema !== undefined || table !== undefined || Object.keys(columns).length > 0, { error: "schema, table or columns" });
 
 /**
- * Gives a table or its columns other names on the destination.
+ * Gives a table or its columns other names where its rows go.
+ *
+ * It is for `flow` stages: the tables of a migration keep their names, by which its stages find them on both sides.
  *
  * ```
  * table = "people", columns = { mail = "email" }
