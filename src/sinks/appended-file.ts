@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { ReshardError } from "../errors.js";
 import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
+import { Attempts } from "./attempts.js";
 import { fileError } from "./file-error.js";
 import { checkRegular, syncDirectory } from "./file-system.js";
 import type { TextOutput, TextWriter } from "./text-output.js";
@@ -27,7 +28,7 @@ export function positionFile(file: string): string {
 export class AppendedFile implements TextOutput {
   readonly #file: string;
   readonly #of: string;
-  #former: TextWriter | undefined;
+  readonly #attempts = new Attempts();
 
   /** @param of names the stream: a file goes on with the one that it began with */
   constructor(file: string, of: string) {
@@ -36,26 +37,37 @@ export class AppendedFile implements TextOutput {
   }
 
   async position(): Promise<Lsn> {
-    await this.#former?.close();
+    await this.#attempts.close();
     return (await this.#kept())?.position ?? 0n;
   }
 
   async open(): Promise<TextWriter> {
-    await this.#former?.close();
-    try {
-      const kept = await this.#kept();
-      const size = await checkRegular(this.#file);
-      if (kept === undefined && size !== undefined && size > 0) {
-        throw new ReshardError("OUTPUT_EXISTS", `${this.#file} is there already, and not of this flow: ${positionFile(this.#file)} is missing.`, { place: { file: this.#file }, remedy: "Move it away, or name another file." });
+    return await this.#attempts.open(async () => {
+      try {
+        return await this.#open();
+      } catch (error) {
+        throw fileError(this.#file, error);
       }
-      const bytes = Math.min(size ?? 0, kept?.bytes ?? 0);
-      const handle = await open(this.#file, "a");
-      await handle.truncate(bytes);
-      if (size === undefined) await syncDirectory(this.#file);
-      return (this.#former = new AppendingWriter(this.#file, handle, { of: this.#of, position: kept?.position ?? 0n, bytes }));
-    } catch (error) {
-      throw fileError(this.#file, error);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#attempts.close();
+  }
+
+  async #open(): Promise<TextWriter> {
+    const kept = await this.#kept();
+    const size = await checkRegular(this.#file);
+    if (kept === undefined && size !== undefined && size > 0) {
+      throw new ReshardError("OUTPUT_EXISTS", `${this.#file} is there already, and not of this flow: ${positionFile(this.#file)} is missing.`, { place: { file: this.#file }, remedy: "Move it away, or name another file." });
     }
+    const bytes = Math.min(size ?? 0, kept?.bytes ?? 0);
+    // Before the file is there: it has to be known for this flow's, whenever the process is killed.
+    if (kept === undefined) await writeKept(this.#file, { of: this.#of, position: 0n, bytes });
+    const handle = await open(this.#file, "a");
+    await handle.truncate(bytes);
+    if (size === undefined) await syncDirectory(this.#file);
+    return new AppendingWriter(this.#file, handle, { of: this.#of, position: kept?.position ?? 0n, bytes });
   }
 
   async #kept(): Promise<Kept | undefined> {

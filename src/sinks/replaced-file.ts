@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Lsn } from "../postgres/lsn.js";
+import { Attempts } from "./attempts.js";
 import { fileError } from "./file-error.js";
 import { checkRegular, syncDirectory } from "./file-system.js";
 import type { TextOutput, TextWriter } from "./text-output.js";
@@ -12,7 +13,7 @@ import { Turns } from "./turns.js";
  */
 export class ReplacedFile implements TextOutput {
   readonly #file: string;
-  #former: TextWriter | undefined;
+  readonly #attempts = new Attempts();
 
   constructor(file: string) {
     this.#file = file;
@@ -23,15 +24,20 @@ export class ReplacedFile implements TextOutput {
   }
 
   async open(): Promise<TextWriter> {
-    await this.#former?.close();
-    try {
-      await checkRegular(this.#file);
-      await removeLeftOvers(this.#file);
-      const temporary = temporaryName(this.#file, process.pid);
-      return (this.#former = new ReplacingWriter(this.#file, temporary, await open(temporary, "w")));
-    } catch (error) {
-      throw fileError(this.#file, error);
-    }
+    return await this.#attempts.open(async () => {
+      try {
+        await checkRegular(this.#file);
+        await removeLeftOvers(this.#file);
+        const temporary = temporaryName(this.#file, process.pid);
+        return new ReplacingWriter(this.#file, temporary, await open(temporary, "w"));
+      } catch (error) {
+        throw fileError(this.#file, error);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#attempts.close();
   }
 }
 

@@ -6,6 +6,8 @@ export interface TextOutput {
   position(): Promise<Lsn>;
   /** Begins to write, behind what was kept. What a writer before has not kept is gone, where it can be taken back. */
   open(): Promise<TextWriter>;
+  /** Ends the last attempt, whatever it was at. */
+  close(): Promise<void>;
 }
 
 /** One attempt at writing. */

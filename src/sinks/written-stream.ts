@@ -40,4 +40,8 @@ export class WrittenStream implements TextOutput {
       close: () => Promise.resolve(),
     });
   }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
 }

@@ -74,6 +74,8 @@ export interface RowsSink {
   readonly format: ValueFormat;
   /** One attempt. Undefined: nothing is left to be done. */
   attempt(format: ValueFormat): Promise<Sink<RowBatch, Lsn> | undefined>;
+  /** After the last: puts away what it left. */
+  close(): Promise<void>;
 }
 
 /** What a sink is told of the changes that it will get. */
@@ -90,6 +92,8 @@ export interface ChangesSink {
   hasBegun(): Promise<boolean>;
   /** One attempt: everything that committed before `position` is there already. */
   attempt(): Promise<{ readonly position: Lsn; readonly sink: Sink<ChangeBatch, Lsn> }>;
+  /** After the last: puts away what it left. */
+  close(): Promise<void>;
 }
 
 export interface FlowSink {

@@ -11,7 +11,7 @@ export function nullSink({ general }: FlowContext): FlowSink {
     wantsText: false,
     repeatable: true,
     toStdout: false,
-    rows: ({ table }) => Promise.resolve({ format: copyFormatOf(table, { general }), attempt: () => Promise.resolve(countOnly()) }),
-    changes: () => Promise.resolve({ hasBegun: () => Promise.resolve(false), attempt: () => Promise.resolve({ position: 0n, sink: countOnly() }) }),
+    rows: ({ table }) => Promise.resolve({ format: copyFormatOf(table, { general }), attempt: () => Promise.resolve(countOnly()), close: () => Promise.resolve() }),
+    changes: () => Promise.resolve({ hasBegun: () => Promise.resolve(false), attempt: () => Promise.resolve({ position: 0n, sink: countOnly() }), close: () => Promise.resolve() }),
   };
 }

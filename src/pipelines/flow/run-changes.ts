@@ -29,33 +29,38 @@ export async function runChanges(source: ChangesSource, sink: FlowSink, context:
   try {
     const relations = new ChangedRelations(source.tables, context.chainOf);
     const ready = await sink.changes({ source, relations, format, lookup });
-    await source.ensureSlot(await ready.hasBegun());
     const aim = new Aim({ pipeline: { general }, report, signal, sessions }, { address: source.server, number: source.sourceShard }, { kind: source.until });
-    let changes = 0;
-    await streamUntil({ what: `changes of slot ${source.slot}`, aim, general, stop: signal, report }, async (stop, durable) => {
-      await sessions.kept.use(source.server, "monitor", (client) => sessions.fence(client, "stream", "lookup"));
-      const { position, sink: into } = await attemptAt(ready, source, context);
-      const chainOf = (relation: PgoutputRelation): OperatorChain | undefined => relations.of(relation).chain;
-      const operators = pipe(
-        skipBefore(position),
-        tap((batch: ChangeBatch) => { changes += batch.count; }),
-        completeChanges({
-          concerns(relation) {
-            const { chain, published } = relations.of(relation);
-            // A row that enters a row filter comes as inserted, but without what is stored outside it.
-            return chain !== undefined || published.rowFilter !== undefined;
-          },
-          complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...relations.published(row.relation), isText: relations.textColumns(row.relation, format) })),
-          untilSeen: (transactions) => lookup.untilSeen(transactions),
-        }),
-        operateChanges({ chainOf, relationAfter: (relation) => relations.of(relation).after, format }),
-      );
-      const changes$ = changeStream({ server: source.server, applicationName: sessions.applicationName("stream"), slot: source.slot, publication: source.publication, serverVersion: source.version, format, stop });
-      // Stopping is the source's: it completes once what is on the way has arrived.
-      await untilDone(run(changes$, operators, into), new AbortController().signal, (receipt) => {
-        if (receipt.durable !== undefined) durable(receipt.durable, changes);
+    try {
+      await source.ensureSlot(await ready.hasBegun());
+      let changes = 0;
+      await streamUntil({ what: `changes of slot ${source.slot}`, aim, general, stop: signal, report }, async (stop, durable) => {
+        await lookup.renew();
+        await sessions.kept.use(source.server, "monitor", (client) => sessions.fence(client, "stream", "lookup"));
+        const { position, sink: into } = await attemptAt(ready, source, context);
+        const chainOf = (relation: PgoutputRelation): OperatorChain | undefined => relations.of(relation).chain;
+        const operators = pipe(
+          skipBefore(position),
+          tap((batch: ChangeBatch) => { changes += batch.count; }),
+          completeChanges({
+            concerns(relation) {
+              const { chain, published } = relations.of(relation);
+              // A row that enters a row filter comes as inserted, but without what is stored outside it.
+              return chain !== undefined || published.rowFilter !== undefined;
+            },
+            complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...relations.published(row.relation), isText: relations.textColumns(row.relation, format) })),
+            untilSeen: (transactions) => lookup.untilSeen(transactions),
+          }),
+          operateChanges({ chainOf, relationAfter: (relation) => relations.of(relation).after, format }),
+        );
+        const changes$ = changeStream({ server: source.server, applicationName: sessions.applicationName("stream"), slot: source.slot, publication: source.publication, serverVersion: source.version, format, stop });
+        // Stopping is the source's: it completes once what is on the way has arrived.
+        await untilDone(run(changes$, operators, into), new AbortController().signal, (receipt) => {
+          if (receipt.durable !== undefined) durable(receipt.durable, changes);
+        });
       });
-    });
+    } finally {
+      await ready.close();
+    }
     if (source.until === "caught-up" && !aim.reached.aborted) throw interrupted();
   } finally {
     await lookup.close();

@@ -22,20 +22,24 @@ export async function runRows(source: RowsSource, sink: FlowSink, context: FlowC
   let rows = 0;
   let bytes = 0;
   let resumed = false;
-  await withRetries({ ...patienceOf({ pipeline: { general }, signal, report }), what: `rows of ${table}`, isAllowed: sink.repeatable }, async () => {
-    [rows, bytes] = [0, 0];
-    const into = await ready.attempt(format);
-    resumed = into === undefined;
-    if (into === undefined) return;
-    const operators = pipe(
-      tap((batch: RowBatch) => {
-        rows += batch.count;
-        for (let row = 0; row < batch.count; row++) bytes += batch.ends[row]! - batch.starts[row]!;
-        report({ type: "table-progress", table, rows, bytes, estimatedRows });
-      }),
-      chain === undefined ? identity : operateRows(chain, format),
-    );
-    await untilDone(run(source.rows(format), operators, into), signal);
-  });
+  try {
+    await withRetries({ ...patienceOf({ pipeline: { general }, signal, report }), what: `rows of ${table}`, isAllowed: sink.repeatable }, async () => {
+      [rows, bytes] = [0, 0];
+      const into = await ready.attempt(format);
+      resumed = into === undefined;
+      if (into === undefined) return;
+      const operators = pipe(
+        tap((batch: RowBatch) => {
+          rows += batch.count;
+          for (let row = 0; row < batch.count; row++) bytes += batch.ends[row]! - batch.starts[row]!;
+          report({ type: "table-progress", table, rows, bytes, estimatedRows });
+        }),
+        chain === undefined ? identity : operateRows(chain, format),
+      );
+      await untilDone(run(source.rows(format), operators, into), signal);
+    });
+  } finally {
+    await ready.close();
+  }
   report({ type: "table-copied", table, rows, bytes, milliseconds: Date.now() - started, resumed });
 }

@@ -46,7 +46,7 @@ export function shardsSink({ database }: FlowEnd, context: FlowContext, flow: st
     async rows(rows) {
       const target = await targetOf(rows.table, shards, context);
       const route = (rows.chain && routeByOperator(rows.table, rows.chain, shards.length)) ?? routeOfTable(routedTable(target), database!.sharding, shards.length);
-      return { format: rowFormat(rows.table, target, context), attempt: (format) => copyAttempt({ rows, target, route, format, shards, progress: { migration: `flow ${flow} ${rows.version}`, sourceShard: 0 } }, context) };
+      return { format: rowFormat(rows.table, target, context), attempt: (format) => copyAttempt({ rows, target, route, format, shards, progress: { migration: `flow ${flow} ${rows.version}`, sourceShard: 0 } }, context), close: () => Promise.resolve() };
     },
     async changes(changes) {
       for (const shard of shards) await context.sessions.kept.use(shard, "journal", createProgressTables);
@@ -58,6 +58,7 @@ export function shardsSink({ database }: FlowEnd, context: FlowContext, flow: st
           const positions = await applied();
           return { position: positions.reduce(minLsn), sink: changesInto(changes, positions, { database: database!, shards, progress }, context) };
         },
+        close: () => Promise.resolve(),
       };
     },
   };

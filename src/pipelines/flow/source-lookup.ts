@@ -8,11 +8,20 @@ import { untilSeen } from "../until-seen.js";
 /** Looks rows up on the server that a stream comes from. */
 export class SourceLookup {
   readonly #server: ServerAddress;
-  readonly #lookup: Lookup;
+  readonly #open: () => Promise<pg.Client>;
+  #lookup: Lookup;
 
   constructor(server: ServerAddress, open: () => Promise<pg.Client>) {
     this.#server = server;
+    this.#open = open;
     this.#lookup = new Lookup(open);
+  }
+
+  /** For another attempt: the session of the one before may be lost. */
+  async renew(): Promise<void> {
+    const former = this.#lookup;
+    this.#lookup = new Lookup(this.#open);
+    await former.close();
   }
 
   async use<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -72,13 +72,14 @@ function textSink(entry: FlowEnd, path: string, { stdout }: FlowContext, writing
     toStdout,
     rows({ table }) {
       const output = toStdout ? new WrittenStream(stdout) : new ReplacedFile(file);
-      return Promise.resolve({ format: "text", attempt: (format) => Promise.resolve(pipe(writing.rows(table, format), writeText(output, writing.rowsHead(table)))) });
+      return Promise.resolve({ format: "text", attempt: (format) => Promise.resolve(pipe(writing.rows(table, format), writeText(output, writing.rowsHead(table)))), close: () => output.close() });
     },
     changes({ source, relations }) {
       const output: TextOutput = toStdout ? new WrittenStream(stdout) : new AppendedFile(file, streamName(source));
       return Promise.resolve({
         hasBegun: async () => (await output.position()) > 0n,
         attempt: async () => ({ position: await output.position(), sink: pipe(writing.changes(relations.describe), writeText(output, writing.changesHead)) }),
+        close: () => output.close(),
       });
     },
   };
