@@ -12,17 +12,23 @@ export type ProblemCode =
   | "UNREADABLE_FILE"
   /** The file is not TOML. */
   | "SYNTAX"
+  /** A section that no file of this kind has. */
   | "UNKNOWN_SECTION"
+  /** A key that its section does not have. */
   | "UNKNOWN_KEY"
   /** A section or a key that must be there is not. */
   | "MISSING"
+  /** A value of another type, such as a string for a number. */
   | "WRONG_TYPE"
+  /** A value that is none of those there may be. */
   | "WRONG_VALUE"
   /** Two things that each are right contradict each other. */
   | "CONFLICT"
+  /** `${NAME}` names a variable that the environment lacks. */
   | "UNSET_VARIABLE"
   /** A `${` that starts no substitution. */
   | "BAD_SUBSTITUTION"
+  /** A name that no `[[databases]]` entry has. */
   | "UNKNOWN_DATABASE"
   /** A stage names an operator, a source or a sink that is not there. */
   | "UNKNOWN_ENTRY"
@@ -36,11 +42,13 @@ export type ProblemCode =
   | "FLOW_TYPE_UNKNOWN"
   /** The source or sink does not take these options. */
   | "FLOW_OPTIONS"
+  /** The shards of a database are not numbered from 0 without gaps. */
   | "SHARD_GAP"
   /** A shard with no primary, or more than one. */
   | "PRIMARY"
   /** None, or more than one, `[[users]]` entry to connect as. */
   | "SCHEMA_ADMIN"
+  /** A rule names a shard that the database does not have. */
   | "UNKNOWN_SHARD"
   /** A `[[sharded_mappings]]` row that belongs to no `[[sharded_tables]]` entry. */
   | "UNMATCHED_MAPPING"
