@@ -232,6 +232,7 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
       if (batch.count > 0) bytes += batch.ends[batch.count - 1]! - batch.starts[0]! - 5 * (batch.count - 1);
       report({ type: "table-progress", ...named(migration, piece), rows, bytes, estimatedRows: table.estimatedRows });
     }),
+    migration.paced<RowBatch>(),
     chain === undefined ? identity : operateRows(chain, format),
     // Text is read by whatever type the column has.
     format === "text" ? identity : widenIntegers({ table: after, columns: widened }),

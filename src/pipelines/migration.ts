@@ -50,6 +50,8 @@ export interface Migration {
   route(table: TableName): TableRoute;
   /** The pipeline's own operators for a table. Undefined: none concerns it. */
   readonly chainOf: ChainOf;
+  /** See `PipelineOperators.paced`. */
+  readonly paced: PipelineOperators["paced"];
   /** Tells what operators have counted. */
   tellFigures(): void;
   close(): Promise<void>;
@@ -143,6 +145,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
         return route;
       },
       chainOf,
+      paced: () => operators.paced(),
       tellFigures() {
         operators.tell();
       },

@@ -1,10 +1,13 @@
 import type { Pipeline } from "../config/types.js";
+import type { Batch, Operator } from "../flow.js";
+import { Throttle, throttle, type ThrottleOptions, throttleOperator } from "../operators/stock/throttle.js";
 import type { OperatorChain } from "../operators/operator-chain.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import type { TableShape } from "../table-batch.js";
 import type { Report } from "./events.js";
 import { type LoadedOperator, loadOperators } from "./load-operators.js";
-import { chainFor, checkOperatorTables, type RootedTable } from "./table-chain.js";
+import { chainFor, checkOperatorColumns, checkOperatorTables, type RootedTable } from "./table-chain.js";
+import { shapeOf } from "./table-chains.js";
 
 /** Makes what a table's rows pass; `compared`: of rows that have been counted when they were moved. */
 export type ChainOf = (table: TableShape & RootedTable, compared?: boolean) => OperatorChain | undefined;
@@ -16,10 +19,13 @@ export class PipelineOperators {
   readonly #noted = new Set<string>();
   readonly #figures = new Map<string, Record<string, number>>();
   #changed = new Set<string>();
+  /** What all batches of the pipeline share. */
+  readonly #throttles: readonly Throttle[];
 
   private constructor(loaded: readonly LoadedOperator[], report: Report) {
     this.#loaded = loaded;
     this.#report = report;
+    this.#throttles = loaded.flatMap(({ definition, options }) => (definition === throttleOperator ? [new Throttle(options as ThrottleOptions)] : []));
   }
 
   /** Fails as `loadOperators`. */
@@ -39,9 +45,15 @@ export class PipelineOperators {
     },
   });
 
-  /** Fails where an operator names a table that is not there. */
+  /** Holds batches back that are on their way, where the pipeline says how many may pass in a second. */
+  paced<B extends Batch<unknown> & { readonly count: number }>(): Operator<B> {
+    return (batches$) => this.#throttles.reduce((paced$, shared) => paced$.pipe(throttle<B>(shared, ({ count }) => count)), batches$);
+  }
+
+  /** Fails where an operator names a table or a column that is not there. */
   checkTables(tables: readonly PublishedTable[]): void {
     checkOperatorTables(this.#loaded, tables);
+    checkOperatorColumns(this.#loaded, tables.map(shapeOf));
   }
 
   /** Tells the figures that have changed since the last call. */

@@ -87,6 +87,7 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const chainOf = (relation: PgoutputRelation): OperatorChain | undefined => (source.takes(relation) && !gate.leavesOut(relation) ? chains.of(relation) : undefined);
   const counted = pipe(
     gate.operator(),
+    migration.paced<ChangeBatch>(),
     completeChanges({
       concerns: (relation) => chainOf(relation) !== undefined,
       complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...source.published(row.relation), isText: isText(row.relation) })),

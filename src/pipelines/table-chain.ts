@@ -1,6 +1,8 @@
+import type { Place } from "../config/configuration-error.js";
 import { didYouMean } from "../config/did-you-mean.js";
 import { ReshardError } from "../errors.js";
 import { type NamedOperator, operatorChain, type OperatorChain } from "../operators/operator-chain.js";
+import { OperatorOptionError } from "../operators/operator-option-error.js";
 import type { TableOperator } from "../operators/table-operator.js";
 import { displayName, type TableName } from "../postgres/identifiers.js";
 import type { TableShape } from "../table-batch.js";
@@ -21,14 +23,16 @@ export interface RootedTable {
  * What a table's rows pass; undefined where no operator is for it.
  *
  * @param table - as it comes from the source
+ * @param meets - told what the table is like where it comes to an operator
  * @throws ReshardError as the operators do, or OPERATOR_FAILED, where one cannot be made for the table
  */
-export function chainFor(loaded: readonly LoadedOperator[], table: TableShape & RootedTable, listener: OperatorListener): OperatorChain | undefined {
+export function chainFor(loaded: readonly LoadedOperator[], table: TableShape & RootedTable, listener: OperatorListener, meets: (operator: LoadedOperator, table: TableShape) => void = () => undefined): OperatorChain | undefined {
   const input: TableShape = { schema: table.schema, name: table.name, columns: table.columns };
   const operators: NamedOperator[] = [];
   let shape: TableShape = input;
   for (const each of loaded) {
     if (!isFor(each, table)) continue;
+    meets(each, shape);
     const operator = made(each, shape, listener);
     if (operator === undefined) continue;
     operators.push({ name: each.name, operator });
@@ -56,6 +60,26 @@ export function checkOperatorTables(loaded: readonly LoadedOperator[], tables: r
   }
 }
 
+/**
+ * A column that options name and no table has is most often misspelt: it would be left as it is.
+ *
+ * @throws ReshardError OPERATOR_COLUMN_MISSING
+ */
+export function checkOperatorColumns(loaded: readonly LoadedOperator[], tables: readonly (TableShape & RootedTable)[]): void {
+  const met = new Map<LoadedOperator, Set<string>>(loaded.map((operator) => [operator, new Set()]));
+  const silent: OperatorListener = { note: () => undefined, count: () => undefined };
+  for (const table of tables) chainFor(loaded, table, silent, (operator, { columns }) => { for (const { name } of columns) met.get(operator)!.add(name); });
+  for (const [{ name, definition, options, entry }, columns] of met) {
+    const missing = definition.columns?.(options).find((column) => !columns.has(column));
+    if (missing === undefined) continue;
+    const meant = didYouMean(missing, columns);
+    throw new ReshardError("OPERATOR_COLUMN_MISSING", `Operator "${name}" names the column "${missing}", which none of its tables has.`, {
+      place: entry.places[`columns.${missing}`] ?? entry.place,
+      remedy: meant === undefined ? "Correct the name, or the tables that the operator is for." : `Did you mean "${meant}"?`,
+    });
+  }
+}
+
 function isFor({ tables }: LoadedOperator, table: TableName & RootedTable): boolean {
   return tables === undefined || tables.some((pattern) => matches(pattern, table));
 }
@@ -66,7 +90,12 @@ function matches(pattern: string, { schema, name, root }: TableName & RootedTabl
   return root !== undefined && matches(pattern, { schema: root.schema, name: root.name });
 }
 
-function made({ name, definition, options }: LoadedOperator, table: TableShape, listener: OperatorListener): TableOperator | undefined {
+/** Where in the pipeline file an option is that does not fit. */
+function optionPlace({ places, place }: LoadedOperator["entry"], { option }: OperatorOptionError): Place {
+  return places[option.join(".")] ?? place;
+}
+
+function made({ name, definition, options, entry }: LoadedOperator, table: TableShape, listener: OperatorListener): TableOperator | undefined {
   try {
     const operator = definition.create(options, {
       name,
@@ -80,7 +109,7 @@ function made({ name, definition, options }: LoadedOperator, table: TableShape, 
     const known = error instanceof ReshardError ? error : undefined;
     throw new ReshardError(known?.code ?? "OPERATOR_FAILED", `Operator "${name}" cannot be made for ${displayName(table)}: ${message}`, {
       remedy: known?.remedy ?? "Correct the operator's create, or name the tables that it is for (tables).",
-      place: { table: displayName(table), ...known?.place },
+      place: { table: displayName(table), ...known?.place, ...(error instanceof OperatorOptionError ? optionPlace(entry, error) : {}) },
       cause: error,
     });
   }

@@ -11,12 +11,12 @@ import type { RootedTable } from "./table-chain.js";
 
 /** A published table as operators see it. */
 export function shapeOf({ schema, name, columns, key, root }: PublishedTable): TableShape & RootedTable {
-  return { schema, name, root, columns: columns.map((column) => ({ name: column.name, type: column.baseType, partOfKey: key.includes(column.name) })) };
+  return { schema, name, root, columns: columns.map((column) => ({ name: column.name, type: column.isEnum === true ? "enum" : column.baseType, partOfKey: key.includes(column.name) })) };
 }
 
 /** The same of a streamed relation, whose columns may be fewer and in another order. */
 export function shapeOfRelation({ schema, name, columns }: PgoutputRelation, published: PublishedTable): TableShape & RootedTable {
-  const types = new Map(published.columns.map((column) => [column.name, column.baseType]));
+  const types = new Map(published.columns.map((column) => [column.name, column.isEnum === true ? "enum" : column.baseType]));
   return { schema, name, root: published.root, columns: columns.map((column) => ({ name: column.name, type: types.get(column.name) ?? "unknown", partOfKey: published.key.includes(column.name) })) };
 }
 

@@ -12,6 +12,8 @@ export interface Column {
   readonly typeName: string;
   /** `pg_type.typname` of the type, or of the type under a domain: `int8`, `text` … */
   readonly baseType: string;
+  /** It is an enum, or a domain over one. */
+  readonly isEnum?: boolean;
   /** The type has a binary send function: in a binary stream its values come so, else as text. */
   readonly sendsBinary: boolean;
   /**
@@ -64,7 +66,7 @@ interface TableRow {
   key: string[];
   estimated_rows: number;
   bytes: number;
-  columns: { name: string; type_oid: number; type: string; type_name: string; base_type: string; sends_binary: boolean; portable_binary: boolean; not_null: boolean; identity: "" | "a" | "d" }[];
+  columns: { name: string; type_oid: number; type: string; type_name: string; base_type: string; is_enum: boolean; sends_binary: boolean; portable_binary: boolean; not_null: boolean; identity: "" | "a" | "d" }[];
 }
 
 /** Our own bookkeeping, when a former destination is a source now. */
@@ -96,6 +98,9 @@ const tablesSql = (from: string): string => `
                        ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1)), '[]') AS key,
          c.reltuples::float8 AS estimated_rows, pg_table_size(c.oid)::float8 AS bytes,
          (SELECT COALESCE(json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod), 'type_name', format_type(a.atttypid, NULL),
+                            'is_enum', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+                                          UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
+                                          SELECT bool_or(typtype = 'e') FROM up),
                             'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
                                           UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
                                           SELECT typname FROM up WHERE typtype <> 'd'),
@@ -174,6 +179,7 @@ function publishedTable(row: TableRow): PublishedTable {
       type: column.type,
       typeName: column.type_name,
       baseType: column.base_type,
+      isEnum: column.is_enum,
       sendsBinary: column.sends_binary,
       portableBinary: column.portable_binary,
       notNull: column.not_null,

@@ -49,7 +49,7 @@ const SCHEMA: Readonly<Record<SchemaPhase, string>> = {
 };
 
 function stageOf(stage: Stage, pipeline: Pipeline | undefined): GraphStage {
-  const name = stageTitle(stageName(stage));
+  const name = stage.type === "flow" ? "flow" : stageTitle(stageName(stage));
   switch (stage.type) {
     case "schema_sync":
       return { name, summary: SCHEMA[stage.phase] };

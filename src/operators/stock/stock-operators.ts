@@ -5,10 +5,10 @@ import { renameOperator } from "./rename.js";
 import { routeOperator } from "./route.js";
 import { sampleOperator } from "./sample.js";
 import { tapOperator } from "./tap.js";
-import { type ThrottleOptions, throttleOptions } from "./throttle.js";
+import { throttleOperator } from "./throttle.js";
 
 /*
- * The document "Operators" is made of the comments before `…Operator` (and `throttle`), which have one form:
+ * The document "Operators" is made of the comments before `…Operator` which have one form:
  *
  *   a paragraph of one sentence: what it does
  *   paragraphs of details, if there are any
@@ -20,14 +20,5 @@ import { type ThrottleOptions, throttleOptions } from "./throttle.js";
 
 /** Operators of a table's rows that pipeline files name by their type; `./…` names others. */
 export const stockOperators: Readonly<Record<string, OperatorDefinition>> = Object.fromEntries(
-  [filterOperator, maskOperator, renameOperator, sampleOperator, tapOperator, routeOperator].map((definition): [string, OperatorDefinition] => [definition.name, definition]),
+  [filterOperator, maskOperator, renameOperator, sampleOperator, tapOperator, routeOperator, throttleOperator].map((definition): [string, OperatorDefinition] => [definition.name, definition]),
 );
-
-/**
- * Types that are no operators of a table: they work on whole batches and take time, so they stand once in a flow,
- * behind its source and before all tables' chains, wherever the pipeline names them. Their options have no `tables`.
- */
-export const flowOperators = {
-  throttle: { name: "throttle", options: throttleOptions },
-} as const satisfies Readonly<Record<string, { readonly name: string; readonly options: unknown }>>;
-export type { ThrottleOptions };

@@ -1,6 +1,7 @@
 import { concatMap, defer, map, of, timer, type SchedulerLike, asyncScheduler } from "rxjs";
 import { z } from "zod";
 import type { Batch, Operator } from "../../flow.js";
+import type { OperatorDefinition } from "../table-operator.js";
 import { numberOption } from "./option-schemas.js";
 
 const rate = (what: string) => numberOption((value) => Number.isFinite(value) && value > 0, `a number of ${what} above 0`).optional();
@@ -35,6 +36,19 @@ export class Throttle {
   }
 }
 
+/** Lets batches pass at most at the rate of `shared`: each waits until those before it have had their time. */
+export function throttle<B extends Batch<unknown>>(shared: Throttle, rowsOf: (batch: B) => number, scheduler: SchedulerLike = asyncScheduler): Operator<B> {
+  return (batches$) =>
+    defer(() =>
+      batches$.pipe(
+        concatMap((batch) => {
+          const wait = shared.wait(scheduler.now(), rowsOf(batch), batch.bytes);
+          return wait > 0 ? timer(wait, scheduler).pipe(map(() => batch)) : of(batch);
+        }),
+      ),
+    );
+}
+
 /**
  * Lets batches pass at most at a rate: each waits until those before it have had their time.
  *
@@ -54,14 +68,9 @@ export class Throttle {
  * bytes_per_second = 20_000_000
  * ```
  */
-export function throttle<B extends Batch<unknown>>(shared: Throttle, rowsOf: (batch: B) => number, scheduler: SchedulerLike = asyncScheduler): Operator<B> {
-  return (batches$) =>
-    defer(() =>
-      batches$.pipe(
-        concatMap((batch) => {
-          const wait = shared.wait(scheduler.now(), rowsOf(batch), batch.bytes);
-          return wait > 0 ? timer(wait, scheduler).pipe(map(() => batch)) : of(batch);
-        }),
-      ),
-    );
-}
+export const throttleOperator: OperatorDefinition<ThrottleOptions> = {
+  name: "throttle",
+  options: throttleOptions,
+  // Tables are left as they are: `PipelineOperators.paced` holds the batches back.
+  create: () => undefined,
+};

@@ -9,6 +9,7 @@ import type { ValueFormat } from "../../postgres/value-format.js";
 import type { RowBatch } from "../../row-batch.js";
 import type { TableShape } from "../../table-batch.js";
 import type { Report } from "../events.js";
+import type { PipelineOperators } from "../pipeline-operators.js";
 import type { Sessions } from "../sessions.js";
 import type { ChangedRelations } from "./changed-relations.js";
 import type { SourceLookup } from "./source-lookup.js";
@@ -28,6 +29,8 @@ export interface FlowContext extends Required<FlowSurroundings> {
   readonly sessions: Sessions;
   /** Makes the stage's operators for a table. */
   readonly chainOf: (table: TableShape) => OperatorChain | undefined;
+  /** See `PipelineOperators.paced`. */
+  readonly paced: PipelineOperators["paced"];
 }
 
 /** Rows of one table. */

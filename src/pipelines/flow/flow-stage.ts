@@ -18,7 +18,7 @@ export async function runFlowStage(stage: FlowStage, { general, report, signal, 
   const { flow, openSource, openSink } = read.ends;
   const operators = await PipelineOperators.load(stage, report);
   const sessions = new Sessions(`flow ${flow}`);
-  const context: FlowContext = { general, report, signal, stdout, sessions, chainOf: operators.chainOf };
+  const context: FlowContext = { general, report, signal, stdout, sessions, chainOf: operators.chainOf, paced: () => operators.paced() };
   try {
     const source = await openSource(context);
     operators.checkTables(source.kind === "rows" ? [source.table] : source.tables);

@@ -40,6 +40,7 @@ export async function runChanges(source: ChangesSource, sink: FlowSink, context:
         const chainOf = (relation: PgoutputRelation): OperatorChain | undefined => relations.of(relation).chain;
         const operators = pipe(
           skipBefore(position),
+          context.paced<ChangeBatch>(),
           tap((batch: ChangeBatch) => { changes += batch.count; }),
           completeChanges({
             concerns(relation) {

@@ -34,6 +34,7 @@ export async function runRows(source: RowsSource, sink: FlowSink, context: FlowC
           for (let row = 0; row < batch.count; row++) bytes += batch.ends[row]! - batch.starts[row]!;
           report({ type: "table-progress", table, rows, bytes, estimatedRows });
         }),
+        context.paced<RowBatch>(),
         chain === undefined ? identity : operateRows(chain, format),
       );
       await untilDone(run(source.rows(format), operators, into), signal);

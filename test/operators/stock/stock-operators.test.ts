@@ -4,7 +4,7 @@ import { of } from "rxjs";
 import { parse } from "smol-toml";
 import { describe, expect, test } from "vitest";
 import { operatorChain } from "../../../src/operators/operator-chain.js";
-import { flowOperators, stockOperators } from "../../../src/operators/stock/stock-operators.js";
+import { stockOperators } from "../../../src/operators/stock/stock-operators.js";
 import type { TableShape } from "../../../src/table-batch.js";
 import { expectMarbles, holdsProperties, makeOperator, type OperatorCase } from "../../support/operator-properties.js";
 import { rowsIn, rowsOf, type RowValues, tableBatch } from "../../support/table-rows.js";
@@ -220,7 +220,7 @@ describe("options", () => {
 });
 
 describe("the comments that the documents are made of", () => {
-  const names = [...Object.keys(stockOperators), ...Object.keys(flowOperators)];
+  const names = Object.keys(stockOperators);
   test.each(names)("%s", (name) => {
     const source = readFileSync(new URL(`../../../src/operators/stock/${name}.ts`, import.meta.url), "utf8");
     const comment = new RegExp(`/\\*\\*\\n((?: \\*[^\\n]*\\n)+?) \\*/\\nexport (?:const ${name}Operator|function ${name})\\b`).exec(source)?.[1]?.replaceAll(/^ \* ?/gm, "");
@@ -230,7 +230,7 @@ describe("the comments that the documents are made of", () => {
     const [{ type, tables, ...options }] = Object.values(operators) as [Record<string, unknown>];
     expect(type).toBe(name);
     expect(tables === undefined || Array.isArray(tables)).toBe(true);
-    const definition = name === "throttle" ? flowOperators.throttle : stockOperators[name]!;
+    const definition = stockOperators[name]!;
     const read = definition.options.safeParse("key" in options ? { ...options, key: KEY } : options);
     expect(read).toMatchObject({ success: true });
   });
