@@ -1,9 +1,8 @@
 import type { Command } from "commander";
-import { ConfigurationError } from "../config/configuration-error.js";
 import { readPipelineFile } from "../config/load.js";
 import type { FlowPipeline, OperatorEntry, Pipeline } from "../config/types.js";
 import { checkServers } from "../pipelines/check-servers.js";
-import { flowProblems } from "../pipelines/flow/run-flows.js";
+import { checkFlows } from "../pipelines/flow/run-flows.js";
 import { type LoadedOperator, loadOperators } from "../pipelines/load-operators.js";
 import { dataSyncStages } from "./data-sync-stages.js";
 import { failureFields, failureText } from "./failure.js";
@@ -21,8 +20,7 @@ export function addCheck(program: Command, execute: Execute): void {
       const choice = pipelineChoice(command, file);
       await execute("check", async ({ report, terminal }) => {
         const pipeline = choice.kind === "file" ? readPipelineFile(choice.path, terminal.environment) : loadPipeline(choice, terminal.environment, { stages: dataSyncStages({}) });
-        const wrong = flowProblems(pipeline.stages);
-        if (wrong.length > 0) throw new ConfigurationError(wrong);
+        checkFlows(pipeline.stages);
         const operators = await loadOperators(operatorsIn(pipeline));
         if (pipeline.from === undefined) {
           for (const message of pipeline.notes) report({ type: "note", message });

@@ -31,14 +31,19 @@ function locateText({ buffer, count, starts, ends }: Pick<RowBatch, "buffer" | "
   /** Values with backslashes are written plain behind the rows. */
   const plain: Buffer[] = [];
   let end = buffer.length;
+  /** The next backslash: looked for once, and not by each value to the end of the batch. */
+  let escape = -1;
   for (let row = 0; row < count; row++) {
     let at = starts[row]!;
     for (let place = row * width; place < (row + 1) * width; place++) {
       const fieldEnd = textFieldEnd(buffer, at, ends[row]!);
       if (isTextNull(buffer, at, fieldEnd)) lengths[place] = NULL_VALUE;
       else {
-        const escape = buffer.indexOf(BACKSLASH, at);
-        if (escape < 0 || escape >= fieldEnd) {
+        if (escape < at) {
+          const found = buffer.indexOf(BACKSLASH, at);
+          escape = found < 0 ? buffer.length : found;
+        }
+        if (escape >= fieldEnd) {
           offsets[place] = at;
           lengths[place] = fieldEnd - at;
         } else {

@@ -10,6 +10,7 @@ import { copyTables } from "./copy.js";
 import { type CutoverResult, cutOver, type SettleCutover, settleCutover, type SettledCutover } from "./cutover.js";
 import type { Report } from "./events.js";
 import { runFlowStage } from "./flow/flow-stage.js";
+import { checkFlows } from "./flow/run-flows.js";
 import { checkStopped } from "./interrupted.js";
 import { explainError } from "./explain-error.js";
 import { makesSchema } from "./makes-schema.js";
@@ -57,6 +58,7 @@ export interface RunResult {
  */
 export async function runPipeline(options: RunOptions): Promise<RunResult> {
   const { pipeline, report, signal } = options;
+  checkFlows(pipeline.stages);
   for (const note of pipeline.notes) report({ type: "note", message: note });
   if (pipeline.stages.some((stage) => stage.type === "cutover")) {
     if (pipeline.operators.length > 0) throw operatorsBeforeCutover(pipeline);

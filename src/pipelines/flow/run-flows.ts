@@ -18,8 +18,7 @@ export interface RunFlowsOptions extends Omit<FlowSurroundings, "general"> {
  */
 export async function runFlows({ pipeline, ...surroundings }: RunFlowsOptions): Promise<void> {
   const { report, signal } = surroundings;
-  const problems = flowProblems(pipeline.stages);
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  checkFlows(pipeline.stages);
   for (const message of pipeline.notes) report({ type: "note", message });
   try {
     for (const stage of pipeline.stages) {
@@ -33,6 +32,12 @@ export async function runFlows({ pipeline, ...surroundings }: RunFlowsOptions): 
   } catch (error) {
     throw explainError(error);
   }
+}
+
+/** @throws ConfigurationError, before anything is begun */
+export function checkFlows(stages: readonly Stage[]): void {
+  const problems = flowProblems(stages);
+  if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
 /** All that is wrong with the sources and sinks of a pipeline's flows. */
