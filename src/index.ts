@@ -33,6 +33,7 @@ export { EVERY_SHARD, NULL_KEY, UNCOVERED_KEY, type ShardOfKey, type TableRoute 
 export { formatLsn, parseLsn, type Lsn } from "./postgres/lsn.js";
 export type { ValueFormat } from "./postgres/value-format.js";
 export { loadPipelineFile, readPipelineFile } from "./config/load.js";
+export type { FlowPipeline, Pipeline } from "./config/types.js";
 export { loadOperators, type LoadedOperator } from "./pipelines/load-operators.js";
 export { runPipeline, type RunOptions, type RunResult } from "./pipelines/run-pipeline.js";
 export type { PipelineEvent, Report } from "./pipelines/events.js";

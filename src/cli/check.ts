@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { readPipelineFile } from "../config/load.js";
+import { readTests } from "../config/tests.js";
 import type { FlowPipeline, OperatorEntry, Pipeline } from "../config/types.js";
 import { checkServers } from "../pipelines/check-servers.js";
 import { checkFlows } from "../pipelines/flow/run-flows.js";
@@ -21,6 +22,7 @@ export function addCheck(program: Command, execute: Execute): void {
       await execute("check", async ({ report, terminal }) => {
         const pipeline = choice.kind === "file" ? readPipelineFile(choice.path, terminal.environment) : loadPipeline(choice, terminal.environment, { stages: dataSyncStages({}) });
         checkFlows(pipeline.stages);
+        if (choice.kind === "file") readTests(choice.path, terminal.environment);
         const operators = await loadOperators(operatorsIn(pipeline));
         if (pipeline.from === undefined) {
           for (const message of pipeline.notes) report({ type: "note", message });

@@ -18,6 +18,7 @@ import { addSchemaSync } from "./schema-sync.js";
 import { addServe } from "./serve.js";
 import { addStatus } from "./status.js";
 import type { Terminal } from "./terminal.js";
+import { addTest } from "./test.js";
 import { addVerify } from "./verify.js";
 import { version } from "./version.js";
 import { jsonLine } from "./view/json-line.js";
@@ -44,6 +45,7 @@ export function commandLine(terminal: Terminal, execute: Execute): Command {
     .exitOverride()
     .addHelpText("after", "\nExample:\n  pg-reshard demo\n  pg-reshard run reshard.toml");
   addCheck(program, execute);
+  addTest(program, execute);
   addPlan(program, execute);
   addGraph(program, execute);
   addRun(program, execute);

@@ -102,7 +102,8 @@ function placesIn(document: TomlDocument, path: Path, table: unknown): { readonl
 /** Deeper than any option has to be, and shallow enough for the stack. */
 const DEEPEST = 32;
 
-function plain(value: unknown, depth = 0): unknown {
+/** A value without the marks of what came from the environment. */
+export function plain(value: unknown, depth = 0): unknown {
   if (value instanceof Substituted) return value.text;
   if (depth > DEEPEST) return value;
   if (Array.isArray(value)) return value.map((element: unknown) => plain(element, depth + 1));

@@ -16,7 +16,7 @@ export interface Grammar<Row> {
   readonly schema: z.ZodType<Row>;
 }
 
-function grammar<Shape extends z.ZodRawShape>(
+export function grammar<Shape extends z.ZodRawShape>(
   label: string,
   shape: Shape,
   ignored: readonly string[] = [],
@@ -28,11 +28,11 @@ function grammar<Shape extends z.ZodRawShape>(
 
 const unwrapped = (value: unknown): unknown => (value instanceof Substituted && !value.failed ? value.text : value);
 
-const text = z.preprocess(
+export const text = z.preprocess(
   unwrapped,
   z.string({ error: "a string" }).refine((value) => !value.includes("\0"), { error: "a string without a NUL character" }),
 );
-const name = text.pipe(z.string().min(1, { error: "a string that is not empty" }));
+export const name = text.pipe(z.string().min(1, { error: "a string that is not empty" }));
 
 const flag = z.preprocess(
   (value) => (value instanceof Substituted && /^(?:true|false)$/u.test(value.text) ? value.text === "true" : value),
@@ -76,7 +76,7 @@ const keyValue = z.preprocess(
   ),
 );
 
-const list = <Element extends z.ZodType>(element: Element, expected: string) => z.array(element, { error: expected });
+export const list = <Element extends z.ZodType>(element: Element, expected: string) => z.array(element, { error: expected });
 
 export const DATABASES = grammar(
   "[[databases]]",

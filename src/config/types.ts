@@ -238,3 +238,35 @@ export interface FlowPipeline {
   /** As of `Pipeline`. */
   readonly notes: readonly string[];
 }
+
+/** Values of a row by column, as TOML has them. */
+export type TestValues = Readonly<Record<string, unknown>>;
+
+/** Of `[[tests]]`: one of the three operations, or TRUNCATE. */
+export type TestChange =
+  | { readonly kind: "insert"; readonly row: TestValues }
+  /** `old`: what the row was, all of it or its key; undefined where no key changes. */
+  | { readonly kind: "update"; readonly row: TestValues; readonly old: TestValues | undefined }
+  | { readonly kind: "delete"; readonly row: TestValues }
+  | { readonly kind: "truncate" };
+
+/** What comes out: on which shard, where that is asked for, and the values that are asked for. */
+export type ExpectedRow = { readonly shard: number | "every" | undefined; readonly row: TestValues };
+export type ExpectedChange = { readonly shard: number | "every" | undefined } & TestChange;
+
+/** `[[tests]]`: rows or changes of one table, and what becomes of them. */
+export interface PipelineTest {
+  readonly name: string;
+  readonly table: { readonly schema: string; readonly name: string };
+  /** By name: a type, and whether it is of the primary key. */
+  readonly columns: Readonly<Record<string, string>>;
+  readonly given: { readonly kind: "rows"; readonly rows: readonly TestValues[] } | { readonly kind: "changes"; readonly changes: readonly TestChange[] };
+  readonly expected:
+    | { readonly kind: "rows"; readonly rows: readonly ExpectedRow[] }
+    | { readonly kind: "changes"; readonly changes: readonly ExpectedChange[] }
+    /** An error with this code. */
+    | { readonly kind: "error"; readonly code: string };
+  readonly place: Place;
+  /** Of what stands under these keys and indexes. */
+  readonly placeOf: (...keys: readonly (string | number)[]) => Place;
+}

@@ -1,7 +1,7 @@
 import { ReshardError } from "../errors.js";
 import type { OperatorChain } from "../operators/operator-chain.js";
 import type { Column, PublishedTable } from "../postgres/catalog.js";
-import { displayName } from "../postgres/identifiers.js";
+import { displayName, type TableName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import { TypeOid } from "../postgres/type-oids.js";
 import { checkShard, keyRouter } from "../sharding/key-router.js";
@@ -64,7 +64,7 @@ export function checkChain(table: PublishedTable, { input, output, operators }: 
 }
 
 /** Where rows go that an operator gave another rule. */
-export function routeByOperator(table: PublishedTable, { sharding, output }: OperatorChain, shards: number): TableRoute | undefined {
+export function routeByOperator(table: TableName, { sharding, output }: OperatorChain, shards: number): TableRoute | undefined {
   switch (sharding?.kind) {
     case undefined:
       return undefined;

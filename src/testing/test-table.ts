@@ -44,9 +44,12 @@ export function testTable(name: string, columns: Readonly<Record<string, string>
 
 export const COLUMN_EXPECTED = 'a type, then "primary key" or "not null" where it is: "bigint primary key", "varchar(20)", "text not null"';
 
+/** Types of several words, or one name; then modifiers and brackets. */
+const DEFINITION = /^\s*((?:double\s+precision|character\s+varying|bit\s+varying|[a-z_][a-z0-9_]*|"[^"]+")(?:\s*\(\s*\d+\s*(?:,\s*-?\d+\s*)?\))?(?:\s+with(?:out)?\s+time\s+zone)?(?:\[\])?)(\s+primary\s+key)?(\s+not\s+null)?\s*$/iu;
+
 /** Undefined: the text defines no column. */
 export function testColumn(name: string, definition: string): TestColumn | undefined {
-  const [, type, key, notNull] = /^\s*([a-z_"][a-z0-9_ "]*?(?:\(\s*\d+\s*(?:,\s*-?\d+\s*)?\))?(?: with(?:out)? time zone)?(?:\[\])?)(\s+primary\s+key)?(\s+not\s+null)?\s*$/iu.exec(definition) ?? [];
+  const [, type, key, notNull] = DEFINITION.exec(definition) ?? [];
   if (type === undefined) return undefined;
   const typname = typeName(type);
   return {

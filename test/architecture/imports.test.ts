@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["serve"],
   ["admin"],
   ["gateway"],
+  ["pipeline-tests"],
   ["pipelines", "embedded"],
   ["testing"],
   ["sources", "operators", "sinks"],

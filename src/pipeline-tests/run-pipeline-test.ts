@@ -1,0 +1,214 @@
+import { from, lastValueFrom, pipe, toArray } from "rxjs";
+import { Action, NO_TUPLE } from "../change-batch.js";
+import { ConfigurationError, type Problem } from "../config/configuration-error.js";
+import type { Database, PipelineTest, TestChange } from "../config/types.js";
+import { ReshardError } from "../errors.js";
+import { operateRows } from "../operators/operate-rows.js";
+import type { OperatorChain } from "../operators/operator-chain.js";
+import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
+import { shardRows } from "../operators/shard-rows.js";
+import type { LoadedOperator } from "../pipelines/load-operators.js";
+import { chainFor } from "../pipelines/table-chain.js";
+import { routeByOperator } from "../pipelines/table-chains.js";
+import { routeOfTable } from "../sharding/route-of-table.js";
+import { EVERY_SHARD, type TableRoute } from "../sharding/table-route.js";
+import { changeBatches, deleteMessage, insertMessage, updateMessage, xlogData } from "../testing/change-batches.js";
+import type { WholeMessage } from "../testing/encode-pgoutput.js";
+import { changeOperators } from "../testing/play-history.js";
+import { rowBatches, rowsOfBatch } from "../testing/row-batches.js";
+import { shownChanges } from "../testing/shown-changes.js";
+import { shapeOf, tableOfShape, testColumn, COLUMN_EXPECTED, isKeyless, relationOf, type TestColumn, type TestTable, typeOf } from "../testing/test-table.js";
+import { type DifferenceLine, difference } from "./difference.js";
+import { testRowOf, textsOf } from "./test-values.js";
+
+export interface TestResult {
+  readonly test: PipelineTest;
+  readonly ok: boolean;
+  /** How what came differs from what was expected; all of what came where it does not. */
+  readonly lines: readonly DifferenceLine[];
+  /** What the operators or the routing ended with. */
+  readonly error: ReshardError | undefined;
+}
+
+/** What comes out: a row's values by column on a shard, or what becomes of it there. */
+interface Output {
+  readonly shard: number | "every";
+  /** Undefined: a copied row. */
+  readonly kind: TestChange["kind"] | undefined;
+  readonly values: ReadonlyMap<string, string | null>;
+  readonly old: ReadonlyMap<string, string | null> | undefined;
+}
+
+/** The same of what is expected; the shard where it is asked for. */
+type Expectation = Omit<Output, "shard"> & { readonly shard: number | "every" | undefined };
+
+/**
+ * Passes a test's rows or changes through a pipeline's operators and sharding rules. No server is asked: values are in text,
+ * as `resharding_copy_format = "text"` would have them.
+ *
+ * @param target - where rows go; undefined where a pipeline has no shards
+ * @throws ConfigurationError where the test names columns or values that there are not
+ */
+export async function runPipelineTest(test: PipelineTest, loaded: readonly LoadedOperator[], target: Database | undefined): Promise<TestResult> {
+  const problems: Problem[] = [];
+  const table = tableOf(test, problems);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  const shards = target?.shards.length ?? 1;
+  const given = test.given.kind === "rows"
+    ? test.given.rows.map((row, index) => ({ row: testRowOf(table, row, (column) => test.placeOf("rows", index, column), problems), message: undefined }))
+    : test.given.changes.map((change, index) => ({ row: undefined, message: messageOf(table, change, (...keys) => test.placeOf("changes", index, ...keys), problems) }));
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  let out: readonly Output[] = [];
+  let error: ReshardError | undefined;
+  let after = table;
+  try {
+    const chain = chainFor(loaded, shapeOf(table), { note: ignore, count: ignore });
+    after = chain === undefined ? table : tableOfShape(chain.output, table);
+    const route = routeOf(after, chain, target, shards);
+    out = test.given.kind === "rows"
+      ? await copied(table, after, given.map(({ row }) => row!), chain, route, shards)
+      : await streamed(table, after, given.map(({ message }) => message!), chain, route, shards);
+  } catch (failure) {
+    if (!(failure instanceof ReshardError)) throw failure;
+    error = failure;
+  }
+  const shown = (output: Expectation): string => textOfOutput(after, output);
+  if (test.expected.kind === "error") return { test, ok: error?.code === test.expected.code, lines: error === undefined ? out.map((each) => ({ sign: "+", text: shown(each) })) : [], error };
+  const expected = expectations(test, after, shards, problems);
+  if (problems.length > 0 && error === undefined) throw new ConfigurationError(problems);
+  const lines = difference(expected, out, fits, shown, shown);
+  return { test, ok: error === undefined && lines.every(({ sign }) => sign === " "), lines, error };
+}
+
+function tableOf(test: PipelineTest, problems: Problem[]): TestTable {
+  const columns = Object.entries(test.columns).flatMap(([name, definition]) => {
+    const column = testColumn(name, definition);
+    if (column === undefined) problems.push({ ...test.placeOf("columns", name), code: "WRONG_VALUE", message: `${JSON.stringify(definition)} defines no column`, expected: COLUMN_EXPECTED });
+    // Whole rows are told: nothing of them is unchanged.
+    return column === undefined ? [] : [{ ...column, large: false }];
+  });
+  const table: TestTable = { oid: 1, ...test.table, columns };
+  return { ...table, full: isKeyless(table) };
+}
+
+function messageOf(table: TestTable, change: TestChange, placeOf: PipelineTest["placeOf"], problems: Problem[]): WholeMessage {
+  switch (change.kind) {
+    case "truncate":
+      return { kind: "truncate", xid: undefined, relations: [table.oid], cascade: false, restartIdentity: false };
+    case "insert":
+      return insertMessage(table, testRowOf(table, change.row, (column) => placeOf("insert", column), problems), "text");
+    case "delete":
+      return deleteMessage(table, testRowOf(table, change.row, (column) => placeOf("delete", column), problems), "text");
+    case "update": {
+      const before = testRowOf(table, { ...change.row, ...change.old }, (column) => (change.old !== undefined && column in change.old ? placeOf("old", column) : placeOf("update", column)), problems);
+      // Columns that an update leaves out are what they were.
+      const after = testRowOf(table, { ...change.old, ...change.row }, (column) => placeOf("update", column), []);
+      return updateMessage(table, before, after, "text");
+    }
+  }
+}
+
+function routeOf(after: TestTable, chain: OperatorChain | undefined, target: Database | undefined, shards: number): TableRoute {
+  const shape = shapeOf(after);
+  const own = chain && routeByOperator(shape, chain, shards);
+  if (own !== undefined) return own;
+  return target === undefined ? { kind: "omnisharded" } : routeOfTable(shape, target.sharding, shards);
+}
+
+async function copied(table: TestTable, after: TestTable, rows: Parameters<typeof rowBatches>[1], chain: OperatorChain | undefined, route: TableRoute, shards: number): Promise<Output[]> {
+  const batches$ = from(rowBatches(table, rows, { format: "text" }));
+  const operated$ = chain === undefined ? batches$ : batches$.pipe(operateRows(chain, "text"));
+  const batches = await lastValueFrom(operated$.pipe(shardRows({ table: shapeOf(after), route, format: "text" }), toArray()));
+  return batches.flatMap((batch) => rowsOfBatch(after, batch, "text").map((row, index): Output => ({
+    shard: batch.shards[index] !== EVERY_SHARD ? batch.shards[index]! : shards === 1 ? 0 : "every", kind: undefined, values: byName(after, row), old: undefined,
+  })));
+}
+
+async function streamed(table: TestTable, after: TestTable, messages: readonly WholeMessage[], chain: OperatorChain | undefined, route: TableRoute, shards: number): Promise<Output[]> {
+  const payloads = [xlogData({ kind: "begin", finalLsn: 1n, commitTime: 0n, xid: 1 }), xlogData(relationOf(table)), ...messages.map(xlogData), xlogData({ kind: "commit", commitLsn: 1n, endLsn: 2n, commitTime: 0n })];
+  const operators = pipe(changeOperators({ tables: [table], chainOf: () => chain, routeOf: () => route, shards }, "text"), shardChanges(() => route));
+  const batches = await lastValueFrom(from(changeBatches(payloads)).pipe(operators, toArray()));
+  return batches.flatMap((batch) => {
+    const shown = shownChanges(batch, () => after);
+    const found = shown.map((): { shard: number; output: Output }[] => []);
+    for (let shard = 0; shard < shards; shard++) {
+      const part = changesOfShard(batch, shard);
+      for (let at = 0; at < part.count; at++) {
+        const change = part.changes[at]!;
+        const { row, old } = shown[change]!;
+        const kind = KINDS[part.actions[at]!]!;
+        // The key of a deleted row is the new row's, where that has the same.
+        const tuple = kind === "delete" ? (batch.oldTuples[change] === NO_TUPLE ? keyOnly(after, row!) : old!) : kind === "truncate" ? [] : row!;
+        found[change]!.push({ shard, output: { shard, kind, values: byName(after, tuple), old: kind === "update" && old !== undefined ? byName(after, old) : undefined } });
+      }
+    }
+    return found.flatMap((outputs) => onEvery(outputs.map(({ output }) => output), shards));
+  });
+}
+
+/** What all of several shards do alike is told once. */
+function onEvery(outputs: readonly Output[], shards: number): readonly Output[] {
+  const [first] = outputs;
+  if (first === undefined || shards === 1 || outputs.length < shards || outputs.some(({ kind }) => kind !== first.kind)) return outputs;
+  return [{ ...first, shard: "every" }];
+}
+
+const KINDS: Readonly<Record<number, TestChange["kind"]>> = {
+  [Action.Upsert]: "insert", [Action.Update]: "update", [Action.UpdateAnywhere]: "update", [Action.Arrive]: "insert", [Action.Delete]: "delete", [Action.Truncate]: "truncate",
+};
+
+function keyOnly(table: TestTable, row: readonly (string | null | undefined)[]): (string | null | undefined)[] {
+  return row.map((value, place) => (table.columns[place]!.key === true ? value : undefined));
+}
+
+function byName(table: TestTable, row: readonly (string | null | undefined)[]): ReadonlyMap<string, string | null> {
+  return new Map(table.columns.flatMap(({ name }, place): [string, string | null][] => (row[place] === undefined ? [] : [[name, row[place]]])));
+}
+
+function expectations(test: PipelineTest, after: TestTable, shards: number, problems: Problem[]): Expectation[] {
+  const shardOf = (shard: number | "every" | undefined, index: number): Expectation["shard"] => {
+    if (typeof shard === "number" && shard >= shards) problems.push({ ...test.placeOf("expect", index, "shard"), code: "UNKNOWN_SHARD", message: `there is no shard ${shard}`, expected: shards === 1 ? "shard 0, the only one" : `a shard from 0 to ${shards - 1}, or "every"` });
+    return shard === "every" && shards === 1 ? 0 : shard;
+  };
+  if (test.expected.kind === "rows") {
+    return test.expected.rows.map(({ shard, row }, index) => ({ shard: shardOf(shard, index), kind: undefined, values: textsOf(after, row, (column) => test.placeOf("expect", index, column), problems), old: undefined }));
+  }
+  if (test.expected.kind === "error") return [];
+  return test.expected.changes.map((change, index) => {
+    const texts = (key: string, row: Parameters<typeof textsOf>[1]): ReadonlyMap<string, string | null> => textsOf(after, row, (column) => test.placeOf("expect", index, key, column), problems);
+    return {
+      shard: shardOf(change.shard, index), kind: change.kind,
+      values: change.kind === "truncate" ? new Map<string, string | null>() : texts(change.kind, change.row),
+      old: change.kind === "update" && change.old !== undefined ? texts("old", change.old) : undefined,
+    };
+  });
+}
+
+/** Columns that are left out are NULL, as in what is given; an old row that is left out is not asked for. */
+function fits(expected: Expectation, got: Output): boolean {
+  const equal = (some: ReadonlyMap<string, string | null>, others: ReadonlyMap<string, string | null> = new Map()): boolean => [...new Set([...some.keys(), ...others.keys()])].every((name) => (some.get(name) ?? null) === (others.get(name) ?? null));
+  return expected.kind === got.kind && (expected.shard === undefined || expected.shard === got.shard) && equal(expected.values, got.values) && (expected.old === undefined || equal(expected.old, got.old));
+}
+
+/** As a person would write it into the file. */
+function textOfOutput(table: TestTable, { shard, kind, values, old }: Expectation): string {
+  const row = (of: ReadonlyMap<string, string | null>): string => table.columns.flatMap((column) => {
+    const text = of.get(column.name) ?? null;
+    return text === null ? [] : [`${/^[A-Za-z0-9_-]+$/u.test(column.name) ? column.name : JSON.stringify(column.name)} = ${tomlText(column, text)}`];
+  }).join(", ");
+  const parts = [
+    ...(shard === undefined ? [] : [`shard = ${shard === "every" ? '"every"' : shard}`]),
+    ...(kind === undefined ? (values.size === 0 ? [] : [row(values)]) : kind === "truncate" ? ["truncate = true"] : [`${kind} = { ${row(values)} }`]),
+    ...(old === undefined ? [] : [`old = { ${row(old)} }`]),
+  ];
+  return `{ ${parts.join(", ")} }`;
+}
+
+function tomlText(column: TestColumn, text: string): string {
+  if (["int2", "int4", "int8"].includes(typeOf(column))) return text;
+  return typeOf(column) === "bool" ? String(text === "t") : JSON.stringify(text);
+}
+
+function ignore(): void {
+  // What operators tell is for runs.
+}
