@@ -11,7 +11,7 @@ export interface MemoryFlow<A extends Batch<Lsn>, B extends Batch<Lsn>, S extend
   readonly split: (batch: B, shard: number) => S;
   /** What each shard does with a part once it has it. */
   readonly shards: readonly ((part: S) => void)[];
-  /** Milliseconds that shards take for a part, one after the other and again from the first; 1 where absent. */
+  /** Milliseconds that shard 0 takes for its first part, shard 1 for its first, and so on through all parts, again and again; 1 where absent. */
   readonly delays?: readonly number[];
   /** Bytes on the way at a time; one batch may be larger. */
   readonly window?: number;
@@ -42,8 +42,7 @@ export function runInMemory<A extends Batch<Lsn>, B extends Batch<Lsn>, S extend
   const clock = new VirtualTimeScheduler();
   const handed: number[][] = shards.map(() => []);
   const receipts: { at: number; receipt: Receipt<Lsn> }[] = [];
-  let written = 0;
-  const sinks = shards.map((write, shard): Sink<S, Lsn> => memorySink(clock, () => delays[written++ % delays.length]!, (part) => {
+  const sinks = shards.map((write, shard): Sink<S, Lsn> => memorySink(clock, ({ sequence }) => delays[(sequence * shards.length + shard) % delays.length]!, (part) => {
     handed[shard]!.push(part.sequence);
     write(part);
   }));
@@ -89,11 +88,11 @@ export function memorySource<B extends Batch<Lsn>>(batches: readonly B[], window
 }
 
 /** Takes a part when it is done with the one before. */
-export function memorySink<S extends Batch<Lsn>>(scheduler: SchedulerLike, delay: () => number, write: (part: S) => void): Sink<S, Lsn> {
+export function memorySink<S extends Batch<Lsn>>(scheduler: SchedulerLike, delay: (part: S) => number, write: (part: S) => void): Sink<S, Lsn> {
   return (parts$) => {
     let durable: Lsn | undefined;
     return parts$.pipe(
-      concatMap((part) => timer(delay(), scheduler).pipe(map((): Receipt<Lsn> => {
+      concatMap((part) => timer(delay(part), scheduler).pipe(map((): Receipt<Lsn> => {
         write(part);
         durable = part.resume ?? durable;
         return { taken: part.sequence, ...(durable === undefined ? {} : { durable }) };

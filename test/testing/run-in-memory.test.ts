@@ -13,8 +13,8 @@ describe("a flow in memory", () => {
     const result = runInMemory({ batches, operator: identity, split: same, shards: [0, 1].map((shard) => ({ sequence }: Batch<Lsn>) => { seen.push(`${shard}:${sequence}`); }), delays: [10, 20], window: 20 });
     expect(result.completed).toBe(true);
     expect(result.handed).toEqual([[0, 1, 2, 3], [0, 1, 2, 3]]);
-    // Two batches are on the way at most: shard 0 is never more than one ahead.
-    expect(seen).toEqual(["0:0", "0:1", "1:0", "0:2", "1:1", "0:3", "1:2", "1:3"]);
+    // Two batches are on the way at most: shard 0 is never more than two ahead.
+    expect(seen).toEqual(["0:0", "1:0", "0:1", "0:2", "1:1", "0:3", "1:2", "1:3"]);
     expect(result.receipts).toEqual([
       { at: 21, receipt: { taken: 0 } }, { at: 41, receipt: { taken: 1, durable: 1n } }, { at: 61, receipt: { taken: 2, durable: 1n } }, { at: 81, receipt: { taken: 3, durable: 3n } },
     ]);
