@@ -107,7 +107,7 @@ describe("the package in an empty project", () => {
       await fc.assert(fc.property(arbitraryRows(users), (rows) => rows.every((row) => row["id"] !== null)));
       const histories: fc.Arbitrary<History> = arbitraryHistory([users]);
       export const pipeline: Pipeline = loadPipelineFile("pipeline.toml", process.env);
-      export const result = runPipeline(pipeline);
+      export const result = runPipeline({ pipeline, report: () => undefined, signal: new AbortController().signal });
       export { histories, operatorProperties, playHistory, run, shardRows, type ShardedRowBatch };
       // @ts-expect-error a batch is no row
       perRow({ writes: [] }, (row: TableBatch) => row);
