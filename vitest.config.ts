@@ -2,8 +2,13 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  // What operators in TypeScript import is what runs them.
-  resolve: { alias: { "pg-reshard": fileURLToPath(new URL("src/index.ts", import.meta.url)) } },
+  // What operators in TypeScript, and tests of them, import is what runs them.
+  resolve: {
+    alias: [
+      { find: /^pg-reshard$/u, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
+      { find: /^pg-reshard\/testing$/u, replacement: fileURLToPath(new URL("src/testing.ts", import.meta.url)) },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",

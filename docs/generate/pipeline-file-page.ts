@@ -32,8 +32,8 @@ const STAGES: Readonly<Record<string, string>> = {
 /** What else is to be said of a section. */
 const REMARKS: Readonly<Record<string, string>> = {
   operators: "[Operators](operators.md) has the stock ones with their options; [Write an operator](write-an-operator.md) adds one.",
-  sources: "The rows of a table, what COPY has written into a file, or the changes that a publication sends. Paths are relative to the pipeline file.",
-  sinks: "The shards of a database, a file as NDJSON, CSV or SQL (`path = \"-\"`: standard output), or nothing.",
+  sources: "Paths are relative to the pipeline file.",
+  sinks: "`path = \"-\"` is standard output.",
   tests: "[Test your routing](test-your-routing.md) tells their form.",
 };
 
@@ -115,8 +115,20 @@ database = "prod_2x"
 tables = ["countries", "currencies"]`,
 };
 
-/** docs/pipeline-file.md from the JSON Schema of pipeline files. */
-export function pipelineFilePage(schema: Schema): string {
+/** A type of source or sink. */
+export interface EndType {
+  /** A line. */
+  readonly summary: string;
+  /** Is `database` needed, possible or none of its keys? */
+  readonly database: string;
+  readonly options: Schema;
+}
+
+/** By the section that they are named in, then by their `type`. */
+export type EndTypes = Readonly<Partial<Record<string, ReadonlyMap<string, EndType>>>>;
+
+/** docs/pipeline-file.md from the JSON Schema of pipeline files, and what it does not know of sources and sinks. */
+export function pipelineFilePage(schema: Schema, ends: EndTypes): string {
   const sections = Object.entries(schema.properties ?? {}).filter(([, section]) => section.description !== NOT_USED);
   return `${GENERATED}
 # Pipeline file
@@ -129,11 +141,11 @@ Any value, also a number, may be \`"\${NAME}"\` or \`"\${NAME:-default}"\`: a va
 written as in PgDog's \`pgdog.toml\` and \`users.toml\`, which \`[pipeline]\` can name with \`config\` and \`users\` in place of
 repeating them; keys of PgDog that mean nothing here are accepted and not used.
 
-${sections.map(([name, section]) => sectionText(name, section)).join("\n\n")}
+${sections.map(([name, section]) => sectionText(name, section, ends[name])).join("\n\n")}
 `;
 }
 
-function sectionText(name: string, section: Schema): string {
+function sectionText(name: string, section: Schema, types: ReadonlyMap<string, EndType> | undefined): string {
   const element = section.items ?? section;
   const isOfNames = section.properties === undefined && typeof section.additionalProperties === "object";
   const title = section.type === "array" ? `[[${name}]]` : isOfNames ? `[${name}.NAME]` : `[${name}]`;
@@ -141,6 +153,7 @@ function sectionText(name: string, section: Schema): string {
     `## ${title}`,
     [section.description, REMARKS[name]].filter((part) => part !== undefined).join(" "),
     ...(element.oneOf !== undefined ? element.oneOf.map(variantText) : [keysTable(isOfNames ? entryOf(section) : element)]),
+    types === undefined ? "" : typesTable(types),
     ...(EXAMPLES[name] === undefined ? [] : [`\`\`\`toml\n${EXAMPLES[name]}\n\`\`\``]),
   ].filter((part) => part !== "").join("\n\n");
 }
@@ -148,7 +161,7 @@ function sectionText(name: string, section: Schema): string {
 /** Of one type of several. */
 function variantText(variant: Schema): string {
   const { type, ...properties } = variant.properties ?? {};
-  const name = String(type?.const);
+  const name = typeof type?.const === "string" ? type.const : "";
   return [`### ${name}`, STAGES[name] ?? "", keysTable({ ...variant, properties })].filter((part) => part !== "").join("\n\n");
 }
 
@@ -158,6 +171,16 @@ function entryOf({ additionalProperties }: Schema): Schema {
   return entry.oneOf?.at(-1) ?? entry;
 }
 
+function typesTable(types: ReadonlyMap<string, EndType>): string {
+  const rows = [...types].map(([type, { summary, database, options }]) => {
+    const { properties = {}, required = [] } = options;
+    const keys = Object.entries(properties).map(([key, value]) => `\`${key}\`: ${valueText(value)}${required.includes(key) ? ", needed" : value.default === undefined ? "" : `, else ${defaultText(value)}`}`);
+    return `| \`${JSON.stringify(type)}\` | ${summary} | ${[...(database === "none" ? [] : [`\`database\`${database === "needed" ? ", needed" : ""}`]), ...keys].join("; ")} |`;
+  });
+  return `| \`type\` | | Its keys |\n|---|---|---|\n${rows.join("\n")}`;
+}
+
+/** A table of what may stand in a section. */
 export function keysTable({ properties = {}, required = [] }: Schema): string {
   const rows = Object.entries(properties).filter(([, { description }]) => description !== NOT_USED)
     .map(([key, value]) => `| \`${key}\` | ${valueText(value)} | ${required.includes(key) ? "needed" : defaultText(value)} | ${value.description ?? ""} |`);

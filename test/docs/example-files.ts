@@ -57,7 +57,9 @@ type = "null"
   ].join("\n");
 }
 
-/** Values for the variables that a text takes from the environment. */
+/** Values for the variables that a text takes from the environment: those that it exports itself, and others. */
 export function environmentOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries([...text.matchAll(/\$\{(?<name>\w+)/gu)].map(({ groups }) => [groups!["name"]!, /PORT$/u.test(groups!["name"]!) ? "5432" : "of sixteen characters or more"]));
+  const named = [...text.matchAll(/\$\{(?<name>\w+)/gu)].map(({ groups }): [string, string] => [groups!["name"]!, groups!["name"]!.endsWith("PORT") ? "5432" : "of sixteen characters or more"]);
+  const exported = [...text.matchAll(/^export (?<name>\w+)="(?<value>[^"]*)"/gmu)].map(({ groups }): [string, string] => [groups!["name"]!, groups!["value"]!]);
+  return Object.fromEntries([...named, ...exported]);
 }

@@ -47,7 +47,7 @@ describe.each(withBlocks.map((page) => [page.file, page] as const))("%s", (_, pa
         const line = `${placeOf(page, block)} ${words.join(" ")}`;
         if (own === undefined) {
           const script = words[0] !== "npm" ? undefined : words[1] === "run" ? words[2] : words[1] === "test" ? "test" : undefined;
-          if (script === undefined) expect(["npm ci", "npm install", "npm init", "npx vitest", "mkdir", "cd"].some((known) => words.join(" ").startsWith(known)), line).toBe(true);
+          if (script === undefined) expect(["npm ci", "npm install", "npm init", "npx vitest", "export", "mkdir", "cd"].some((known) => words.join(" ").startsWith(known)), line).toBe(true);
           else expect(Object.keys(scripts), line).toContain(script);
         } else if (WITHOUT_SERVER.includes(own[0]!) && !own.includes("--connect")) {
           // A page may speak of the reader's own file.

@@ -12,7 +12,7 @@ import { APP_PASSWORD, databasesToml, GENERAL_TOML, Served, ServedFiles, usersTo
 
 /*
  * What becomes of a client that is in the middle of something when a database is moved to two shards, and back: the table
- * in README.md, row by row. All clients are there at the same time, at the same two cutovers.
+ * in docs/operating.md, row by row. All clients are there at the same time, at the same two cutovers.
  */
 
 const SCHEMA = `
