@@ -53,7 +53,7 @@ describe.each(withBlocks.map((page) => [page.file, page] as const))("%s", (_, pa
           // A page may speak of the reader's own file.
           const isOfPage = own.slice(1).every((word) => !word.endsWith(".toml") || page.blocks.some(({ name }) => name === word));
           const outcome = isOfPage ? await run(own, folder, environment) : { code: (await parses(own)) === undefined ? 0 : 2, said: "" };
-          expect(outcome, line).toMatchObject({ code: 0 });
+          expect(outcome.code, `${line}\n${outcome.said}`).toBe(0);
         } else {
           expect(await parses(own), line).toBeUndefined();
         }
