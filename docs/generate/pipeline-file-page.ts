@@ -33,7 +33,7 @@ const STAGES: Readonly<Record<string, string>> = {
 const REMARKS: Readonly<Record<string, string>> = {
   operators: "[Operators](operators.md) has the stock ones with their options; [Write an operator](write-an-operator.md) adds one.",
   sources: "Paths are relative to the pipeline file.",
-  sinks: "`path = \"-\"` is standard output.",
+  sinks: "`path = \"-\"` is standard output. [`examples/masked-users.toml`](../examples/masked-users.toml) is a whole file.",
   tests: "[Test your routing](test-your-routing.md) tells their form.",
 };
 
