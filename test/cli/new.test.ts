@@ -25,12 +25,14 @@ async function run(...words: readonly string[]): Promise<{ code: number; out: st
 describe("new", () => {
   it("writes an operator that a new pipeline file can use", async () => {
     const pipeline = path.join(directory, "moves", "staging.toml");
-    expect(await run("new", "pipeline", path.join(directory, "moves", "staging"))).toMatchObject({ code: 0, out: `${pipeline}\n\nNext: pg-reshard check ${pipeline}\n` });
+    expect(await run("new", "pipeline", path.join(directory, "moves", "staging"))).toMatchObject({ code: 0, out: `${pipeline}\n\nNext: pg-reshard check ${pipeline}, pg-reshard test ${pipeline}\n` });
+    expect(await run("test", pipeline)).toMatchObject({ code: 0, out: expect.stringContaining("\n2 tests passed.\n") as unknown });
     expect(await run("check", pipeline)).toMatchObject({ code: 0, out: "app (1 shard) to app_sharded (2 shards): the configuration has no mistakes. The servers were not asked (--connect).\n" });
 
     const { code, out } = await run("new", "operator", path.join(directory, "moves", "mask_mails"));
     expect(code).toBe(0);
-    const [, said] = /stages:\n\n([^]*)\n\nThen/u.exec(out)!;
+    expect(await run("test", path.join(directory, "moves", "mask_mails.toml"))).toMatchObject({ code: 0, out: expect.stringContaining("\n2 tests passed.\n") as unknown });
+    const [, said] = /stages:\n\n([^]*)\n\nTry/u.exec(out)!;
     writeFileSync(pipeline, `${readFileSync(pipeline, "utf8").replaceAll(/type = "(?:copy|replicate)"/gu, '$&\noperators = ["mask_mails"]')}\n${said!}\n`);
     const loaded = await loadOperators(loadPipelineFile(pipeline, { MASK_KEY: "0123456789abcdef" }).operators);
     const told: string[] = [];

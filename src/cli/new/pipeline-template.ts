@@ -69,5 +69,20 @@ until = "caught-up"
 
 [[stages]]
 type = "verify"
+
+# What goes where, tried without a server: pg-reshard test ${name}.toml
+[[tests]]
+name = "a user's rows are on the user's shard"
+table = "users"
+columns = { id = "bigint primary key", name = "text" }
+rows = [{ id = 1, name = "Ana" }, { id = 2, name = "Ben" }, { id = 3, name = "Cem" }]
+expect = [{ id = 1, name = "Ana", shard = 0 }, { id = 2, name = "Ben", shard = 0 }, { id = 3, name = "Cem", shard = 1 }]
+
+[[tests]]
+name = "what has no user is everywhere"
+table = "countries"
+columns = { code = "text primary key" }
+rows = [{ code = "DE" }]
+expect = [{ code = "DE", shard = "every" }]
 `;
 }
