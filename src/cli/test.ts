@@ -24,7 +24,7 @@ In the file:
   table = "users"
   columns = { id = "bigint primary key", email = "text" }
   rows = [{ id = 1, email = "a@b.c" }]
-  expect = [{ shard = 0, id = 1, email = "x@x.x" }]
+  expect = [{ shard = 0, id = 1, email = "x@x.x" }]     # or expect_sql, expect_error
 
 Example:
   pg-reshard test reshard.toml`)
@@ -57,5 +57,6 @@ function fieldsOf({ test, ok, lines, error }: TestResult): Readonly<Record<strin
 }
 
 function expectedOf({ expected }: PipelineTest): string {
+  if (expected.kind === "sql") return counted(expected.statements.length, "statement");
   return expected.kind === "error" ? expected.code : counted(expected.kind === "rows" ? expected.rows.length : expected.changes.length, expected.kind === "rows" ? "row" : "change");
 }

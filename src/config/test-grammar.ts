@@ -11,6 +11,7 @@ export const TESTS = grammar("[[tests]]", {
   rows: list(rowOf, "a list of rows, as [{ id = 1, email = \"a@b.c\" }]").optional(),
   changes: list(tomlTable("a change: { insert = { … } }, { update = { … }, old = { … } }, { delete = { … } } or { truncate = true }"), "a list of changes, as [{ insert = { id = 1 } }, { delete = { id = 1 } }]").optional(),
   expect: list(tomlTable("what comes out, as { shard = 0, id = 1 } of rows and { shard = 0, insert = { id = 1 } } of changes"), "a list of what comes out").optional(),
+  expect_sql: list(text, "a list of statements").optional(),
   expect_error: name.optional(),
 });
 

@@ -51,16 +51,18 @@ function testOf(document: TomlDocument, path: Path, raw: unknown, problems: Prob
   const test = readRow(document, path, raw, TESTS, problems)?.value;
   if (test === undefined) return undefined;
   const before = problems.length;
-  const one = (keys: readonly string[], present: number): void => {
-    if (present === 1) return;
-    problems.push(problemAt(present === 0 ? document.keyAt(path) : document.keyAt([...path, keys[1]!]), present === 0 ? "MISSING" : "CONFLICT", `the test has ${present === 0 ? "neither" : "both"} ${quoted(keys[0]!)} ${present === 0 ? "nor" : "and"} ${quoted(keys[1]!)}`, "one of them"));
+  const one = (...keys: readonly (keyof typeof test)[]): void => {
+    const [present, ...more] = keys.filter((key) => test[key] !== undefined);
+    if (present === undefined) problems.push(problemAt(document.keyAt(path), "MISSING", `the test has neither ${keys.map(quoted).join(" nor ")}`, "one of them"));
+    for (const key of more) problems.push(problemAt(document.keyAt([...path, key]), "CONFLICT", `the test has both ${quoted(present!)} and ${quoted(key)}`, "one of them"));
   };
-  one(["rows", "changes"], Number(test.rows !== undefined) + Number(test.changes !== undefined));
-  one(["expect", "expect_error"], Number(test.expect !== undefined) + Number(test.expect_error !== undefined));
+  one("rows", "changes");
+  one("expect", "expect_sql", "expect_error");
   const read = <Value>(key: string, elements: readonly unknown[], grammar: Grammar<Value>): Value[] => elements.flatMap((element, index) => readRow(document, [...path, key, index], element, grammar, problems)?.value ?? []);
 
   const changes = test.changes === undefined ? undefined : read("changes", test.changes, TEST_CHANGE).map((change, index) => changeOf(document, [...path, "changes", index], change, problems));
   let expected: PipelineTest["expected"] = { kind: "error", code: test.expect_error ?? "" };
+  if (test.expect_sql !== undefined) expected = { kind: "sql", statements: test.expect_sql };
   if (test.expect !== undefined && test.changes !== undefined) {
     const rows = read("expect", test.expect, EXPECTED_CHANGE);
     expected = { kind: "changes", changes: rows.flatMap((row, index): ExpectedChange[] => {

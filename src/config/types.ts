@@ -264,6 +264,8 @@ export interface PipelineTest {
   readonly expected:
     | { readonly kind: "rows"; readonly rows: readonly ExpectedRow[] }
     | { readonly kind: "changes"; readonly changes: readonly ExpectedChange[] }
+    /** Statements, as a sink of type `sql` writes them. */
+    | { readonly kind: "sql"; readonly statements: readonly string[] }
     /** An error with this code. */
     | { readonly kind: "error"; readonly code: string };
   readonly place: Place;

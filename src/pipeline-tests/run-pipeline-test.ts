@@ -3,10 +3,13 @@ import { Action, NO_TUPLE } from "../change-batch.js";
 import { ConfigurationError, type Problem } from "../config/configuration-error.js";
 import type { Database, PipelineTest, TestChange } from "../config/types.js";
 import { ReshardError } from "../errors.js";
+import { changesAsSql } from "../operators/changes-as-sql.js";
 import { operateRows } from "../operators/operate-rows.js";
 import type { OperatorChain } from "../operators/operator-chain.js";
 import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
 import { shardRows } from "../operators/shard-rows.js";
+import { SqlOfRows, type SqlTable } from "../operators/sql-of-rows.js";
+import { ValueTexts } from "../operators/value-texts.js";
 import type { LoadedOperator } from "../pipelines/load-operators.js";
 import { chainFor } from "../pipelines/table-chain.js";
 import { routeByOperator } from "../pipelines/table-chains.js";
@@ -65,6 +68,11 @@ export async function runPipelineTest(test: PipelineTest, loaded: readonly Loade
     const chain = chainFor(loaded, shapeOf(table), { note: ignore, count: ignore });
     after = chain === undefined ? table : tableOfShape(chain.output, table);
     const route = routeOf(after, chain, target, shards);
+    if (test.expected.kind === "sql") {
+      const statements = await (test.given.kind === "rows" ? rowsSql(table, after, given.map(({ row }) => row!), chain) : changesSql(table, after, given.map(({ message }) => message!), chain));
+      const lines = difference(test.expected.statements, statements, (expected, got) => expected.trim() === got.trim(), String, String);
+      return { test, ok: lines.every(({ sign }) => sign === " "), lines, error };
+    }
     out = test.given.kind === "rows"
       ? await copied(table, after, given.map(({ row }) => row!), chain, route, shards)
       : await streamed(table, after, given.map(({ message }) => message!), chain, route, shards);
@@ -73,6 +81,7 @@ export async function runPipelineTest(test: PipelineTest, loaded: readonly Loade
     error = failure;
   }
   const shown = (output: Expectation): string => textOfOutput(after, output);
+  if (test.expected.kind === "sql") return { test, ok: false, lines: [], error };
   if (test.expected.kind === "error") return { test, ok: error?.code === test.expected.code, lines: error === undefined ? out.map((each) => ({ sign: "+", text: shown(each) })) : [], error };
   const expected = expectations(test, after, shards, problems);
   if (problems.length > 0 && error === undefined) throw new ConfigurationError(problems);
@@ -125,9 +134,8 @@ async function copied(table: TestTable, after: TestTable, rows: Parameters<typeo
 }
 
 async function streamed(table: TestTable, after: TestTable, messages: readonly WholeMessage[], chain: OperatorChain | undefined, route: TableRoute, shards: number): Promise<Output[]> {
-  const payloads = [xlogData({ kind: "begin", finalLsn: 1n, commitTime: 0n, xid: 1 }), xlogData(relationOf(table)), ...messages.map(xlogData), xlogData({ kind: "commit", commitLsn: 1n, endLsn: 2n, commitTime: 0n })];
   const operators = pipe(changeOperators({ tables: [table], chainOf: () => chain, routeOf: () => route, shards }, "text"), shardChanges(() => route));
-  const batches = await lastValueFrom(from(changeBatches(payloads)).pipe(operators, toArray()));
+  const batches = await lastValueFrom(from(changeBatches(transactionOf(table, messages))).pipe(operators, toArray()));
   return batches.flatMap((batch) => {
     const shown = shownChanges(batch, () => after);
     const found = shown.map((): { shard: number; output: Output }[] => []);
@@ -144,6 +152,33 @@ async function streamed(table: TestTable, after: TestTable, messages: readonly W
     }
     return found.flatMap((outputs) => onEvery(outputs.map(({ output }) => output), shards));
   });
+}
+
+/** Messages as one transaction. */
+function transactionOf(table: TestTable, messages: readonly WholeMessage[]): Buffer[] {
+  return [xlogData({ kind: "begin", finalLsn: 1n, commitTime: 0n, xid: 1 }), xlogData(relationOf(table)), ...messages.map(xlogData), xlogData({ kind: "commit", commitLsn: 1n, endLsn: 2n, commitTime: 0n })];
+}
+
+/** An INSERT for each row. */
+async function rowsSql(table: TestTable, after: TestTable, rows: Parameters<typeof rowBatches>[1], chain: OperatorChain | undefined): Promise<string[]> {
+  const batches$ = from(rowBatches(table, rows, { format: "text" }));
+  const batches = await lastValueFrom((chain === undefined ? batches$ : batches$.pipe(operateRows(chain, "text"))).pipe(toArray()));
+  const sql = new SqlOfRows(sqlTableOf(after));
+  const texts = new ValueTexts(sqlTableOf(after).columns);
+  const statements: string[] = [];
+  for (const batch of batches) texts.eachRow(batch, "text", (values) => statements.push(sql.insert([values]).trim().replaceAll("\n", " ")));
+  return statements;
+}
+
+async function changesSql(table: TestTable, after: TestTable, messages: readonly WholeMessage[], chain: OperatorChain | undefined): Promise<string[]> {
+  const described = { ...sqlTableOf(after), unwritten: [] };
+  const operators = pipe(changeOperators({ tables: [table], chainOf: () => chain, routeOf: () => ({ kind: "omnisharded" }), shards: 1 }, "text"), changesAsSql(() => described));
+  const batches = await lastValueFrom(from(changeBatches(transactionOf(table, messages))).pipe(operators, toArray()));
+  return batches.flatMap(({ text }) => text.toString("utf8").split("\n")).filter((line) => line !== "" && !/^(?:BEGIN|COMMIT);/u.test(line));
+}
+
+function sqlTableOf(table: TestTable): SqlTable {
+  return { ...shapeOf(table), key: table.columns.filter(({ key }) => key === true).map(({ name }) => name), identityAlways: [], partitioned: false };
 }
 
 /** What all of several shards do alike is told once. */
@@ -173,7 +208,7 @@ function expectations(test: PipelineTest, after: TestTable, shards: number, prob
   if (test.expected.kind === "rows") {
     return test.expected.rows.map(({ shard, row }, index) => ({ shard: shardOf(shard, index), kind: undefined, values: textsOf(after, row, (column) => test.placeOf("expect", index, column), problems), old: undefined }));
   }
-  if (test.expected.kind === "error") return [];
+  if (test.expected.kind === "error" || test.expected.kind === "sql") return [];
   return test.expected.changes.map((change, index) => {
     const texts = (key: string, row: Parameters<typeof textsOf>[1]): ReadonlyMap<string, string | null> => textsOf(after, row, (column) => test.placeOf("expect", index, key, column), problems);
     return {

@@ -92,8 +92,23 @@ expect_error = "SHARDING_KEY_UNCOVERED"
 name = "exceptions"
 ${USERS}rows = [{ id = 1, email = "throw" }]
 expect_error = "OPERATOR_FAILED"
+
+[[tests]]
+name = "rows as SQL"
+table = "countries"
+columns = { code = "char(2) primary key", name = "text not null" }
+rows = [{ code = "de", name = "it's" }, { code = "fr", name = "F" }]
+expect_sql = [
+  """INSERT INTO "public"."countries" ("code", "name") VALUES ('de', 'it''s');""",
+  """INSERT INTO "public"."countries" ("code", "name") VALUES ('fr', 'F');""",
+]
+
+[[tests]]
+name = "changes as SQL"
+${USERS}changes = [{ delete = { id = 1 } }]
+expect_sql = ["""DELETE FROM ONLY "public"."users" WHERE "id" = 1;"""]
 `);
-    expect(out).toBe("✓ rows\n✓ changes\n✓ a table that no rule names is everywhere, and no operator's\n✓ errors\n✓ exceptions\n\n5 tests passed.\n");
+    expect(out).toBe("✓ rows\n✓ changes\n✓ a table that no rule names is everywhere, and no operator's\n✓ errors\n✓ exceptions\n✓ rows as SQL\n✓ changes as SQL\n\n7 tests passed.\n");
     expect(code).toBe(0);
   });
 
@@ -111,6 +126,11 @@ expect = []
 name = "does not throw"
 ${USERS}rows = [{ id = 1 }]
 expect_error = "OPERATOR_FAILED"
+
+[[tests]]
+name = "other statements"
+${USERS}changes = [{ delete = { id = 1 } }]
+expect_sql = ["DELETE FROM users;"]
 `;
 
   test("failures are shown as a difference", async () => {
@@ -129,8 +149,13 @@ expect_error = "OPERATOR_FAILED"
   expected an error: OPERATOR_FAILED
   it did not come, but
     { shard = 0, id = 1 }
+✗ other statements
+  /shop.test.toml:23:8
+  - expected, + came
+  - DELETE FROM users;
+  + DELETE FROM ONLY "public"."users" WHERE "id" = 1;
 
-3 of 3 tests failed.
+4 of 4 tests failed.
 `);
     expect(code).toBe(1);
   });
@@ -142,6 +167,7 @@ expect_error = "OPERATOR_FAILED"
       { name: "differs", ok: false, place: { line: 2 }, difference: [{ sign: "-" }, { sign: "+", text: '{ shard = 0, id = 1, email = "x" }' }, { sign: " " }] },
       { name: "throws", ok: false, error: { code: "OPERATOR_FAILED" } },
       { name: "does not throw", ok: false },
+      { name: "other statements", ok: false, difference: [{ sign: "-" }, { sign: "+" }] },
     ] });
   });
 

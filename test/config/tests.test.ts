@@ -34,7 +34,7 @@ describe("[[tests]]", () => {
   test.each([
     [`[tests]\nname = "x"`, ['shop.toml:1:1: "tests" is a single table, expected [[tests]], with two brackets']],
     [`${HEAD}expekt = []\nrows = []`, ['shop.toml:5:1: [[tests]] has no key "expekt", did you mean "expect"?']],
-    [HEAD, ['shop.toml:1:1: the test has neither "rows" nor "changes", expected one of them', 'shop.toml:1:1: the test has neither "expect" nor "expect_error", expected one of them']],
+    [HEAD, ['shop.toml:1:1: the test has neither "rows" nor "changes", expected one of them', 'shop.toml:1:1: the test has neither "expect" nor "expect_sql" nor "expect_error", expected one of them']],
     [`${HEAD}rows = []\nchanges = []\nexpect = []`, ['shop.toml:6:1: the test has both "rows" and "changes", expected one of them']],
     [`${HEAD}rows = [1]\nexpect = []`, ['shop.toml:5:9: an element of "rows" is an integer, expected a row: its values by column, as { id = 1, email = "a@b.c" }']],
     [`${HEAD}changes = [{ inzert = {} }]\nexpect = []`, ['shop.toml:5:14: a change has no key "inzert", did you mean "insert"?']],

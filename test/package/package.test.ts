@@ -56,7 +56,7 @@ describe("the package in an empty project", () => {
 
   test("is code, its manifest, its licence and what it says of itself", async () => {
     const files = await readdir(path.join(project, "node_modules/pg-reshard"));
-    expect(files.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+    expect(files.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json", "pipeline.schema.json"]);
     expect(await readFile(path.join(ROOT, "CHANGELOG.md"), "utf8")).toContain(`\n## ${manifest.version}\n`);
   });
 
