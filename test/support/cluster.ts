@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
-import { afterAll, inject } from "vitest";
+import { inject } from "vitest";
 import { type Cluster, type ClusterOptions, startCluster } from "../../src/embedded/cluster.js";
+import { stopAfterFile } from "./running-clusters.js";
 import { servers } from "./servers.js";
 
 /** For servers of gigabytes: their files are not kept in memory, where others' may be. */
@@ -27,8 +28,6 @@ export async function startTestCluster(options: ClusterOptions = {}): Promise<Cl
     ...(template === undefined ? {} : { template }),
     settings: { ...SETTINGS, ...(isNewest ? NEWEST_SETTINGS : {}), ...options.settings },
   });
-  afterAll(async () => {
-    await cluster.stop();
-  });
+  stopAfterFile(cluster);
   return cluster;
 }

@@ -3,9 +3,9 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { afterAll } from "vitest";
 import { embeddedBinaries } from "../../src/embedded/binaries.js";
 import { type Cluster, startCluster } from "../../src/embedded/cluster.js";
+import { stopAfterFile } from "./running-clusters.js";
 
 const run = promisify(execFile);
 
@@ -30,9 +30,7 @@ export async function startStandby(primary: Cluster): Promise<Cluster> {
     await run("mkdir", ["-m", "700", path.join(data, "pg_replslot")], { ...user });
     const { host, port, user: login, password } = primary;
     const standby = await startCluster({ template, settings: { primary_conninfo: `host=${host} port=${port} user=${login} password=${password}` } });
-    afterAll(async () => {
-      await standby.stop();
-    });
+    stopAfterFile(standby);
     return standby;
   } finally {
     await client.end();
