@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { inject } from "vitest";
 import { type Cluster, type ClusterOptions, startCluster } from "../../src/embedded/cluster.js";
-import { stopAfterFile } from "./running-clusters.js";
+import { atEnd } from "./at-end.js";
 import { servers } from "./servers.js";
 
 /** For servers of gigabytes: their files are not kept in memory, where others' may be. */
@@ -28,6 +28,6 @@ export async function startTestCluster(options: ClusterOptions = {}): Promise<Cl
     ...(template === undefined ? {} : { template }),
     settings: { ...SETTINGS, ...(isNewest ? NEWEST_SETTINGS : {}), ...options.settings },
   });
-  stopAfterFile(cluster);
+  atEnd(() => cluster.stop());
   return cluster;
 }

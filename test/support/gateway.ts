@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import pg from "pg";
-import { afterAll } from "vitest";
 import type { Database, ServerAddress } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.js";
@@ -80,7 +79,7 @@ export async function startGateway(databases: readonly Database[], options: Test
   });
   const port = await listen(server);
   const clients = new Set<pg.Client>();
-  afterAll(async () => {
+  atEnd(async () => {
     await Promise.allSettled([...clients].map((client) => client.end()));
     await gateway.close();
     server.close();

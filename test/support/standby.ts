@@ -5,7 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { embeddedBinaries } from "../../src/embedded/binaries.js";
 import { type Cluster, startCluster } from "../../src/embedded/cluster.js";
-import { stopAfterFile } from "./running-clusters.js";
+import { atEnd } from "./at-end.js";
 
 const run = promisify(execFile);
 
@@ -30,7 +30,7 @@ export async function startStandby(primary: Cluster): Promise<Cluster> {
     await run("mkdir", ["-m", "700", path.join(data, "pg_replslot")], { ...user });
     const { host, port, user: login, password } = primary;
     const standby = await startCluster({ template, settings: { primary_conninfo: `host=${host} port=${port} user=${login} password=${password}` } });
-    stopAfterFile(standby);
+    atEnd(() => standby.stop());
     return standby;
   } finally {
     await client.end();
