@@ -6,6 +6,7 @@ import type { Database, ServerAddress } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.js";
 import { acceptClient, type AcceptOptions } from "../../src/wire/accept-client.js";
+import { atEnd } from "./at-end.js";
 
 /** Self-signed, for localhost and 127.0.0.1. Made for these tests, of use nowhere else. */
 export const TLS = {
