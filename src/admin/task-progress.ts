@@ -99,7 +99,10 @@ export class TaskProgress {
         }
         break;
       case "cutover-ended":
-        if (this.#stage === CUTOVER) this.runEnded(event.outcome === "done" ? "finished" : "failed", now);
+        if (this.#stage === CUTOVER) {
+          this.#update(event.outcome === "done" ? "finished" : "failed", now);
+          this.#stage = undefined;
+        }
         this.#cutoverStep = undefined;
         break;
       case "verify-started":
@@ -114,9 +117,9 @@ export class TaskProgress {
     this.#update("running", now);
   }
 
-  /** The stage under way ends with the run that it is a part of. */
+  /** What is under way ends with the task; also the stage that a former process was in, and to which this one did not come. */
   runEnded(state: "finished" | "cancelled" | "failed", now: number): void {
-    this.#update(state, now);
+    for (const subtask of this.#subtasks.values()) if (subtask.state === "running") this.#put({ ...subtask, state, updatedAt: now, endedAt: now });
     this.#stage = undefined;
   }
 
