@@ -212,6 +212,7 @@ export class TaskManager {
       changed: () => { this.#store.note(ways.pipeline.to.shards[0]!.primary, () => task.row(), task.id); },
       save: () => this.#save(task),
       switched: () => this.#beginReverse(task, turned(ways)),
+      wasSwitched: () => this.#hasReverse(task, ways),
       isClosing: () => this.#closing,
     });
     this.#running.set(task.id, { run, ended: Promise.resolve().then(() => this.#carryOut(task, run, resumed, host)) });
@@ -262,14 +263,23 @@ export class TaskManager {
   async #beginReverse(task: Task, ways: TaskWays): Promise<void> {
     await this.#serially(async () => {
       const { from, to, publication } = ways.pipeline;
-      // A former process may have come this far.
-      const begun = [...this.#tasks.values()].some((other) => other.id > task.id && !other.ended && other.pipeline !== undefined && migrationKey(other.pipeline) === migrationKey(ways.pipeline) && isOneWay(other.pipeline, ways.pipeline));
-      if (begun) return;
       // As applications and operators call them from now on.
-      const nameNow = (database: Database): string => this.#world.databases().find(({ shards }) => displayAddress(shards[0]!.primary) === displayAddress(database.shards[0]!.primary))?.name ?? database.name;
+      const nameNow = (database: Database): string => this.#configured(database)?.name ?? database.name;
       const spec: TaskSpec = { kind: "replication", source: nameNow(from), destination: nameNow(to), publication, slot: task.spec.slot, phase: undefined, reverse: true };
       this.#launch(await this.#create(spec, ways), false, undefined);
     });
+  }
+
+  /** A former process may have come this far, and further, without noting the end of the task. */
+  async #hasReverse(task: Task, { opposite }: TaskWays): Promise<boolean> {
+    const journaled = this.#configured(opposite.to);
+    if (journaled !== undefined) await this.#readJournal(journaled);
+    return [...this.#tasks.values()].some((other) => other.id > task.id && isMigration(other.spec.kind) && other.pipeline !== undefined && migrationKey(other.pipeline) === migrationKey(opposite) && isOneWay(other.pipeline, opposite));
+  }
+
+  /** A database as it is configured, and called, now. */
+  #configured(database: Database): Database | undefined {
+    return this.#world.databases().find(({ shards }) => displayAddress(shards[0]!.primary) === displayAddress(database.shards[0]!.primary));
   }
 
   async #save(task: Task): Promise<void> {

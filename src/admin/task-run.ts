@@ -22,6 +22,8 @@ export interface TaskTools {
   save(): Promise<void>;
   /** The traffic was moved: begins the task of the way back. */
   switched(): Promise<void>;
+  /** The task of the way back was begun, and what has become of the traffic since is that one's business. */
+  wasSwitched(): Promise<boolean>;
   /** The process ends: what was begun is gone on with by the next one. */
   isClosing(): boolean;
 }
@@ -131,6 +133,7 @@ export class TaskRun {
   async #settleBegun(begin: <T>(work: () => Promise<T>) => Promise<T>): Promise<"finished" | undefined> {
     if (this.#task.cutover !== "under way") return undefined;
     this.#task.interlude = this.#interlude;
+    if (await this.#tools.wasSwitched()) return "finished";
     const outcome = await this.#settled(await begin(async () => {
       const found = await settle(this.#order());
       if (found.kind === "given up" && found.error !== undefined) throw found.error;
@@ -234,7 +237,6 @@ export class TaskRun {
         await pause(this.#stop.signal);
       }
     }
-    this.#task.cutover = "none";
     this.#task.warning = undefined;
     return "finished";
   }
