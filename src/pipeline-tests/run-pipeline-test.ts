@@ -12,7 +12,7 @@ import { SqlOfRows, type SqlTable } from "../operators/sql-of-rows.js";
 import { ValueTexts } from "../operators/value-texts.js";
 import type { LoadedOperator } from "../pipelines/load-operators.js";
 import { chainFor } from "../pipelines/table-chain.js";
-import { routeByOperator } from "../pipelines/table-chains.js";
+import { routeByOperator } from "../pipelines/route-behind.js";
 import { routeOfTable } from "../sharding/route-of-table.js";
 import { EVERY_SHARD, type TableRoute } from "../sharding/table-route.js";
 import { changeBatches, deleteMessage, insertMessage, updateMessage, xlogData } from "../testing/change-batches.js";

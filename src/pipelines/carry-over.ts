@@ -51,7 +51,7 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
   const { pipeline, shards, entry } = migration;
   const applies = pipeline.onDdl === "apply";
   if (applies) await syncSchema(migration, { phase: "pre", presentMayDiffer: true });
-  await onEveryShard(migration, (client, shard) => checkNewTables(client, displayAddress(shards[shard]!), pipeline.publication, added.filter((table) => !begun.has(tableId(table)))));
+  await onEveryShard(migration, (client, shard) => checkNewTables(client, displayAddress(shards[shard]!), added.filter((table) => !begun.has(tableId(table))).map((table) => migration.after(table))));
   const ids = new Set(added.map(tableId));
   const isAdded = (table: PublishedTable): boolean => ids.has(tableId(table));
   migration.report({ type: "note", message: `Added on the source since the copy, and copied now: ${added.map(displayName).join(", ")}.` });
@@ -94,9 +94,9 @@ async function checkStillPublished(migration: Migration): Promise<void> {
 }
 
 /** The table is there and has no rows: they would be there twice. */
-async function checkNewTables(client: pg.Client, server: string, publication: string, tables: readonly PublishedTable[]): Promise<void> {
+async function checkNewTables(client: pg.Client, server: string, tables: readonly PublishedTable[]): Promise<void> {
   try {
-    await checkDestinationEmpty(client, server, { name: publication, tables });
+    await checkDestinationEmpty(client, server, tables);
   } catch (error) {
     if (!(error instanceof ReshardError)) throw error;
     throw new ReshardError(error.code, error.message, {

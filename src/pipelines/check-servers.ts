@@ -14,7 +14,6 @@ import { replicaRoleRefused, Sessions } from "./sessions.js";
 import { checkSlotRoom } from "./slot-state.js";
 import { checkSourcesAlike } from "./source-shard.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
-import { checkChain, shapeOf } from "./table-chains.js";
 
 export interface ServersCheck {
   /** Published tables; undefined where the source could not be asked. */
@@ -63,11 +62,11 @@ export async function checkServers(pipeline: Pipeline, report: Report): Promise<
     const atSource = await inTurn(pipeline.from.shards, ({ primary }) => open(primary, "source"));
     const shards = await inTurn(pipeline.to.shards, ({ primary }) => open(primary, "destination"));
     await attempt(() => checkDistinctDatabases(atSource.filter(isThere), shards.filter(isThere)));
-    const sources = (await inTurn(atSource, (database, number) => askSource(pipeline, database, number, attempt))).filter(isThere);
+    const operators = await attempt(() => PipelineOperators.load(pipeline, report));
+    const sources = (await inTurn(atSource, (database, number) => askSource(pipeline, database, number, operators, attempt))).filter(isThere);
     for (const [number, database] of atSource.entries()) if (database !== undefined) await askStandbys(pipeline, database, number, sessions, attempt);
     if (sources.length === pipeline.from.shards.length) await attempt(() => checkSourcesAlike(pipeline, sources));
     const first = sources.find(({ number }) => number === 0)?.facts;
-    if (first !== undefined) await attempt(() => askOperators(pipeline, first, report));
     for (const message of first?.notes ?? []) report({ type: "note", message });
     await askBeginning(pipeline, sources, shards, attempt);
     const refused = await askWriters(pipeline, shards.filter(isThere), sessions, attempt);
@@ -81,20 +80,10 @@ export async function checkServers(pipeline: Pipeline, report: Report): Promise<
   }
 }
 
-async function askSource(pipeline: Pipeline, database: OpenDatabase | undefined, number: number, attempt: Attempt): Promise<Source | undefined> {
+async function askSource(pipeline: Pipeline, database: OpenDatabase | undefined, number: number, operators: PipelineOperators | undefined, attempt: Attempt): Promise<Source | undefined> {
   if (database === undefined) return undefined;
-  const facts = await attempt(() => checkSource(database.client, pipeline, database.address));
+  const facts = await attempt(() => checkSource(database.client, pipeline, database.address, operators && (number === 0 ? operators : { chainOf: operators.chainOf })));
   return facts && { ...database, number, facts };
-}
-
-/** Makes the pipeline's own operators for each table, as a run will. */
-async function askOperators(pipeline: Pipeline, { publication: { tables } }: SourceFacts, report: Report): Promise<void> {
-  const operators = await PipelineOperators.load(pipeline, report);
-  operators.checkTables(tables);
-  for (const table of tables) {
-    const chain = operators.chainOf(shapeOf(table));
-    if (chain !== undefined) checkChain(table, chain, pipeline.from.shards.length);
-  }
 }
 
 async function askStandbys(pipeline: Pipeline, { client, address: primary }: OpenDatabase, number: number, sessions: Sessions, attempt: Attempt): Promise<void> {
@@ -116,7 +105,7 @@ async function askBeginning(pipeline: Pipeline, sources: readonly Source[], shar
   else if (compareOnly === true) return;
   else if (filledElsewhere !== true) {
     const facts = sources[0]?.facts;
-    for (const { client, address } of shards.filter(isThere)) if (facts !== undefined) await attempt(() => checkDestinationEmpty(client, displayAddress(address), facts.publication));
+    for (const { client, address } of shards.filter(isThere)) if (facts !== undefined) await attempt(() => checkDestinationEmpty(client, displayAddress(address), facts.after.values()));
     const slots = slotNames(pipeline);
     for (const { client, address, number, facts } of sources) await attempt(() => checkSlotRoom(client, displayAddress(address), slots[number]!, facts.freeSlots));
   }

@@ -14,20 +14,21 @@ export type WidenedInFlight = ReadonlyMap<string, ReadonlySet<string>>;
 /**
  * Binary values carry no type: a column of another type on a shard would refuse them at best and misread them at worst.
  * The one difference that is bridged is an int2 or int4 that is bigint on the shards, on all of them: those columns are
- * returned. Fails with SCHEMA_DIFFERS, naming every table and column that is missing or different on a shard.
+ * returned, as they are called there. Fails with SCHEMA_DIFFERS, naming every table and column that is missing or different on a shard.
  */
 export async function checkTargetColumns(migration: Migration, tables: readonly PublishedTable[]): Promise<WidenedInFlight> {
   const { shards } = migration;
   const found = await Promise.all(shards.map((shard) => readColumns(migration, shard)));
-  for (const [index, shard] of shards.entries()) refuse(shard, tables.flatMap((table) => differences(table, found[index]!)));
+  for (const [index, shard] of shards.entries()) refuse(shard, tables.flatMap((table) => differences(table, migration.after(table), found[index]!)));
   const widened = new Map<string, Set<string>>();
   for (const table of tables) {
     const id = tableId(table);
-    for (const column of table.columns) {
-      const wide = found.map((columns) => widens(column, columns.get(id)!.get(column.name)!));
+    const after = migration.after(table);
+    for (const column of after.columns.slice(0, table.columns.length)) {
+      const wide = found.map((columns) => widens(column, columns.get(tableId(after))!.get(column.name)!));
       if (!wide.includes(true)) continue;
       const other = wide.indexOf(false);
-      if (other >= 0) refuse(shards[other]!, [`${displayName(table)}.${column.name} is ${column.typeName}, but bigint on ${displayAddress(shards[wide.indexOf(true)]!)}`]);
+      if (other >= 0) refuse(shards[other]!, [`${displayName(after)}.${column.name} is ${column.typeName}, but bigint on ${displayAddress(shards[wide.indexOf(true)]!)}`]);
       widened.set(id, (widened.get(id) ?? new Set()).add(column.name));
     }
   }
@@ -38,13 +39,15 @@ async function readColumns(migration: Migration, shard: ServerAddress): Promise<
   return await migration.sessions.kept.use(shard, "journal", readTableColumns);
 }
 
-function differences(table: PublishedTable, onShard: TableColumns): string[] {
-  const columns = onShard.get(tableId(table));
-  if (columns === undefined) return [`the table ${displayName(table)} is missing`];
-  return table.columns.flatMap((column) => {
+function differences(table: PublishedTable, after: PublishedTable, onShard: TableColumns): string[] {
+  const columns = onShard.get(tableId(after));
+  if (columns === undefined) return [`the table ${displayName(after)} is missing`];
+  return after.columns.flatMap((column, index) => {
     const there = columns.get(column.name);
-    if (there === undefined) return [`${displayName(table)}.${column.name} is missing`];
-    return there.typeName === column.typeName || widens(column, there) ? [] : [`${displayName(table)}.${column.name} is ${there.typeName} instead of ${column.typeName}`];
+    if (there === undefined) return [`${displayName(after)}.${column.name} is missing`];
+    // What an operator has made has the type that it gives it, and is written as that.
+    if (index >= table.columns.length) return [];
+    return there.typeName === column.typeName || widens(column, there) ? [] : [`${displayName(after)}.${column.name} is ${there.typeName} instead of ${column.typeName}`];
   });
 }
 

@@ -37,7 +37,8 @@ import { removeDuplicates } from "./remove-duplicates.js";
 import { SchemaReporter } from "./schema-reporter.js";
 import { openSchemaSession } from "./schema-session.js";
 import type { SourceShard } from "./source-shard.js";
-import { shapeOf, tableAfter } from "./table-chains.js";
+import { tableAfter } from "./table-after.js";
+import { shapeOf } from "./table-shapes.js";
 import { copyFormatOf } from "./value-formats.js";
 import { patienceOf, withRetries } from "./with-retries.js";
 
@@ -242,7 +243,7 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
   const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table: after, format, progress: source.progress, exclusive })
+      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table: after, source: table, format, progress: source.progress, exclusive })
       : undefined,
   );
   if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);

@@ -23,7 +23,6 @@ import { Sessions } from "./sessions.js";
 import { checkSlotRoom } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 import { type SourceShard, sourceShards, unknownTable } from "./source-shard.js";
-import { checkChain, routeByOperator, shapeOf } from "./table-chains.js";
 
 /** A migration under way: what every stage works with. */
 export interface Migration {
@@ -46,7 +45,9 @@ export interface Migration {
   readonly entry: JournalEntry;
   /** The source's schema, dumped when it is first asked for. */
   schemaPlan(): Promise<SchemaPlan>;
-  /** Where a table's rows go. */
+  /** A published table as the shards have it: the pipeline's own operators may rename it and add columns. */
+  after(table: TableName): PublishedTable;
+  /** Where a published table's rows go, by its columns on the shards. */
   route(table: TableName): TableRoute;
   /** The pipeline's own operators for a table. Undefined: none concerns it. */
   readonly chainOf: ChainOf;
@@ -104,14 +105,12 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
     const journal = destinations[0]!;
     await lock.ensure();
     await checkDistinctDatabases(addresses.map((address, number) => ({ address, client: monitors[number]! })), shards.map((address, shard) => ({ address, client: destinations[shard]! })));
+    const chainOf = options.chainOf ?? operators.chainOf;
     const facts: SourceFacts[] = [];
-    for (const [number, address] of addresses.entries()) facts.push(await checkSource(monitors[number]!, pipeline, address));
+    for (const [number, address] of addresses.entries()) facts.push(await checkSource(monitors[number]!, pipeline, address, number === 0 ? { chainOf, checkTables: operators.checkTables } : { chainOf }));
     const copyServers: CopyServer[][] = [];
     for (const [number, shard] of pipeline.from.shards.entries()) copyServers.push(await copyServersOf(shard, monitors[number]!, facts[number]!, sessions));
-    const { publication, notes } = facts[0]!;
-    operators.checkTables(publication.tables);
-    const chainOf = options.chainOf ?? operators.chainOf;
-    const routes = routesBehind(chainOf, facts[0]!, pipeline);
+    const { publication, after, routes, notes } = facts[0]!;
     for (const note of notes) report({ type: "note", message: note });
     const monitorOf = (number: number): SourceShard["monitor"] => async (work) => await sessions.kept.use(addresses[number]!, "monitor", work);
     const sources = (slots: readonly string[]): SourceShard[] =>
@@ -139,11 +138,8 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
       tables: publication.tables,
       entry,
       schemaPlan: () => (plan ??= sourceSchemaPlan(pipeline, sessions, publication.tables, report)),
-      route(table) {
-        const route = routes.get(tableId(table));
-        if (route === undefined) throw unknownTable(table);
-        return route;
-      },
+      after: (table) => known(after, table),
+      route: (table) => known(routes, table),
       chainOf,
       paced: () => operators.paced(),
       tellFigures() {
@@ -159,13 +155,10 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
   }
 }
 
-/** Where rows go when operators have passed them. */
-function routesBehind(chainOf: ChainOf, { routes, publication }: SourceFacts, { from, to }: Pipeline): ReadonlyMap<string, TableRoute> {
-  return new Map(publication.tables.map((table) => {
-    const chain = chainOf(shapeOf(table));
-    if (chain !== undefined) checkChain(table, chain, from.shards.length);
-    return [tableId(table), (chain && routeByOperator(table, chain, to.shards.length)) ?? routes.get(tableId(table))!];
-  }));
+function known<T>(of: ReadonlyMap<string, T>, table: TableName): T {
+  const found = of.get(tableId(table));
+  if (found === undefined) throw unknownTable(table);
+  return found;
 }
 
 /** The permanent slot takes one of the primary's. */
@@ -207,7 +200,7 @@ async function openJournal(options: OpenJournal): Promise<JournalEntry> {
   const fresh = { id, source: pipeline.from.name, destination: pipeline.to.name, publication: pipeline.publication, slots };
   if (compareOnly === true) return { ...fresh, finishedStages: [], phase: "none", startedAt: new Date(), updatedAt: new Date() };
   if (filledElsewhere !== true) {
-    await Promise.all(destinations.map((client, shard) => checkDestinationEmpty(client, displayAddress(shards[shard]!), facts[0]!.publication)));
+    await Promise.all(destinations.map((client, shard) => checkDestinationEmpty(client, displayAddress(shards[shard]!), facts[0]!.after.values())));
     for (const [number, monitor] of monitors.entries()) await checkSlotRoom(monitor, displayAddress(pipeline.from.shards[number]!.primary), slots[number]!, facts[number]!.freeSlots);
   }
   await createBookkeeping(destinations, shards);

@@ -7,7 +7,7 @@ import type { TableShape } from "../table-batch.js";
 import type { Report } from "./events.js";
 import { type LoadedOperator, loadOperators } from "./load-operators.js";
 import { chainFor, checkOperatorColumns, checkOperatorTables, type RootedTable } from "./table-chain.js";
-import { shapeOf } from "./table-chains.js";
+import { shapeOf } from "./table-shapes.js";
 
 /** Makes what a table's rows pass; `compared`: of rows that have been counted when they were moved. */
 export type ChainOf = (table: TableShape & RootedTable, compared?: boolean) => OperatorChain | undefined;
@@ -51,10 +51,10 @@ export class PipelineOperators {
   }
 
   /** Fails where an operator names a table or a column that is not there. */
-  checkTables(tables: readonly PublishedTable[]): void {
+  readonly checkTables = (tables: readonly PublishedTable[]): void => {
     checkOperatorTables(this.#loaded, tables);
     checkOperatorColumns(this.#loaded, tables.map(shapeOf));
-  }
+  };
 
   /** Tells the figures that have changed since the last call. */
   tell(): void {

@@ -4,7 +4,7 @@ import { type TableName, tableId } from "../postgres/identifiers.js";
 import type { Placement } from "../schema/constraints-within-shards.js";
 import { routeOfTable, ruleOfTable } from "../sharding/route-of-table.js";
 import { ruleId } from "../sharding/rule-id.js";
-import { routedTable } from "./preflight.js";
+import { routedTable } from "./route-behind.js";
 
 /** Where the pipeline puts the rows of the published tables; a partitioned table's are where its partitions' are. */
 export function placements({ to }: Pick<Pipeline, "to">, tables: readonly PublishedTable[]): (table: TableName) => Placement | undefined {

@@ -16,7 +16,8 @@ import { readSlot } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 import { checkSourcesAlike } from "./source-shard.js";
 import { stageName } from "./stage-name.js";
-import { checkChain, routeByOperator, shapeOf, tableAfter } from "./table-chains.js";
+import { tableAfter } from "./table-after.js";
+import { shapeOf } from "./table-shapes.js";
 import { copyFormatOf } from "./value-formats.js";
 
 /** What a stage would do, as far as it can be known beforehand. */
@@ -64,10 +65,9 @@ export async function planPipeline({ pipeline, report, chainOf: given }: Pick<Mi
   const chainOf = given ?? operators.chainOf;
   const sources = await Promise.all(pipeline.from.shards.map(({ primary }, number) => reading(sessions.source(primary, "monitor"), async (client) => ({
     address: primary,
-    facts: await checkSource(client, pipeline, primary),
+    facts: await checkSource(client, pipeline, primary, number === 0 ? { chainOf, checkTables: operators.checkTables } : { chainOf }),
     slot: { server: displayAddress(primary), slot: slots[number]!, exists: (await readSlot(client, slots[number]!)) !== undefined },
   }))));
-  operators.checkTables(sources[0]!.facts.publication.tables);
   const sourceRoutes = checkSourcesAlike(pipeline, sources);
   const first = pipeline.to.shards[0]!.primary;
   const entry = (await reading(sessions.destination(first, "monitor"), readJournal)).find(({ id }) => id === migration);
@@ -117,11 +117,9 @@ async function partsOf(stage: Stage, { pipeline, schemaPlan, tables, slots }: Kn
 function tablesOf(pipeline: Pipeline, { publication, routes }: SourceFacts, sourceShard: number, chainOf: ChainOf, takes: (id: string) => boolean): { plan: TablePlan; sql: string }[] {
   return publication.tables.filter((table) => takes(tableId(table))).map((table) => {
     const chain = chainOf(shapeOf(table));
-    if (chain !== undefined) checkChain(table, chain, pipeline.from.shards.length);
-    const route = (chain && routeByOperator(table, chain, pipeline.to.shards.length)) ?? routes.get(tableId(table))!;
     const format = copyFormatOf(tableAfter(table, chain), pipeline);
     return {
-      plan: { table: displayName(table), sourceShard, rows: Math.max(0, table.estimatedRows), bytes: table.bytes, to: placeOf(route), operators: chain?.operators.map(({ name }) => name) ?? [], format },
+      plan: { table: displayName(table), sourceShard, rows: Math.max(0, table.estimatedRows), bytes: table.bytes, to: placeOf(routes.get(tableId(table))!), operators: chain?.operators.map(({ name }) => name) ?? [], format },
       sql: copyOutStatement(table, format),
     };
   });

@@ -1,16 +1,20 @@
 import type pg from "pg";
 import type { Pipeline, ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
-import { checkReplicaIdentities, type Publication, readPublication, readServerVersion } from "../postgres/catalog.js";
+import { checkReplicaIdentities, type Publication, type PublishedTable, readPublication, readServerVersion } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
 import { readHiddenColumns } from "../postgres/hidden-columns.js";
 import { displayName, qualifiedName, tableId } from "../postgres/identifiers.js";
 import { checkPartitionIdentities } from "../postgres/partition-identities.js";
 import { publishedKindsSql } from "../postgres/publication-definition.js";
-import { routeOfTable, type RoutedTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import { unmatchedRules } from "../sharding/unmatched-rules.js";
+import { checkChain, checkNamesAfter } from "./check-chain.js";
 import { checkHiddenColumns } from "./check-hidden-columns.js";
+import type { ChainOf, PipelineOperators } from "./pipeline-operators.js";
+import { routeBehind, routedTable } from "./route-behind.js";
+import { tableAfter } from "./table-after.js";
+import { shapeOf } from "./table-shapes.js";
 import { streamFormatNotes } from "./value-formats.js";
 import { listed } from "../words.js";
 
@@ -21,7 +25,9 @@ export interface SourceFacts {
   /** `server_version_num`. */
   readonly version: number;
   readonly publication: Publication;
-  /** By `tableId`. */
+  /** By `tableId`: the table as the shards have it, behind the pipeline's operators. */
+  readonly after: ReadonlyMap<string, PublishedTable>;
+  /** By `tableId`: where its rows go. Columns are named as in `after`. */
   readonly routes: ReadonlyMap<string, TableRoute>;
   /** Slots that can still be made on the source. */
   readonly freeSlots: number;
@@ -71,8 +77,12 @@ export async function checkReplication(client: pg.Client, address: ServerAddress
   return { version, freeSlots: Math.min(facts.slots, facts.senders) };
 }
 
-/** Reads and checks all that has to be right on a shard of the source before anything is made anywhere. */
-export async function checkSource(client: pg.Client, pipeline: Pipeline, address: ServerAddress): Promise<SourceFacts> {
+/**
+ * Reads and checks all that has to be right on a shard of the source before anything is made anywhere.
+ *
+ * @param operators - those that rows pass; those that rows of all source shards pass need be checked against the tables of one
+ */
+export async function checkSource(client: pg.Client, pipeline: Pipeline, address: ServerAddress, operators?: { readonly chainOf: ChainOf; readonly checkTables?: PipelineOperators["checkTables"] }): Promise<SourceFacts> {
   const { version, freeSlots } = await checkReplication(client, address);
   const publication = await readPublication(client, pipeline.publication);
   // First: to publish updates of a table without identity would make them fail on the source.
@@ -82,21 +92,31 @@ export async function checkSource(client: pg.Client, pipeline: Pipeline, address
   await checkPartitionIdentities(client, publication.tables);
   const hidden = await readHiddenColumns(client, pipeline.publication);
   for (const { sharding, shards } of pipeline.from.shards.length > 1 ? [pipeline.from, pipeline.to] : [pipeline.to]) checkHiddenColumns(publication.tables, hidden, sharding, shards.length);
-  const routed = publication.tables.map(routedTable);
-  const routes = new Map(publication.tables.map((table, index) => [tableId(table), routeOfTable(routed[index]!, pipeline.to.sharding, pipeline.to.shards.length)]));
-  const unmatched = unmatchedRules(routed, pipeline.to.sharding);
+  operators?.checkTables?.(publication.tables);
+  const { after, routes } = behindOperators(publication.tables, pipeline, operators?.chainOf ?? (() => undefined));
+  const unmatched = unmatchedRules([...after.values()].map(routedTable), pipeline.to.sharding);
   if (unmatched.length > 0) {
     throw new ReshardError("RULE_WITHOUT_TABLE", `No published table fits ${unmatched.map((rule) => `[[${rule.section}]] ${rule.names}`).join("; ")}.`, {
       remedy: "Correct the name, add the table to the publication, or remove the rule.",
     });
   }
-  const notes = [...unsentKinds(publication, missingKinds), ...nullableKeys(publication, routes), ...publishedRoots(publication), ...streamFormatNotes(publication.tables, pipeline)];
-  return { version, publication, routes, freeSlots, notes };
+  const notes = [...unsentKinds(publication, missingKinds), ...nullableKeys(publication, after, routes), ...publishedRoots(publication), ...streamFormatNotes(publication.tables, pipeline)];
+  return { version, publication, after, routes, freeSlots, notes };
 }
 
-/** A table as routing sees it: partitions go by the name of the topmost table. */
-export function routedTable(table: Publication["tables"][number]): RoutedTable {
-  return { ...table.root, columns: table.columns.map((column) => ({ name: column.name, type: column.baseType })) };
+/** What becomes of each table. */
+function behindOperators(tables: readonly PublishedTable[], pipeline: Pipeline, chainOf: ChainOf): Pick<SourceFacts, "after" | "routes"> {
+  const after = new Map<string, PublishedTable>();
+  const routes = new Map<string, TableRoute>();
+  for (const table of tables) {
+    const chain = chainOf(shapeOf(table));
+    if (chain !== undefined) checkChain(table, chain, pipeline);
+    const becomes = tableAfter(table, chain);
+    after.set(tableId(table), becomes);
+    routes.set(tableId(table), routeBehind(becomes, chain, pipeline.to.sharding, pipeline.to.shards.length));
+  }
+  checkNamesAfter(tables, after);
+  return { after, routes };
 }
 
 /** The kinds of change that the publication leaves out. */
@@ -120,11 +140,11 @@ function unsentKinds(publication: Publication, missing: readonly string[]): stri
   return [`The publication "${publication.name}" leaves out ${missing.join(", ")}: such changes made since a table's copy are missing on the shards, and verify, which compares all rows, shows them as differences.`];
 }
 
-function nullableKeys(publication: Publication, routes: ReadonlyMap<string, TableRoute>): string[] {
+function nullableKeys(publication: Publication, after: SourceFacts["after"], routes: ReadonlyMap<string, TableRoute>): string[] {
   return publication.tables.flatMap((table) => {
     const route = routes.get(tableId(table))!;
     if (route.kind !== "key") return [];
-    const column = table.columns.find((candidate) => candidate.name === route.column);
+    const column = table.columns[after.get(tableId(table))!.columns.findIndex((candidate) => candidate.name === route.column)];
     if (column === undefined || column.notNull) return [];
     return [`${displayName(table)}.${column.name} is a sharding key and may be NULL: a row without it stops the move, unless a default mapping takes it.`];
   });
@@ -136,10 +156,14 @@ function publishedRoots(publication: Publication): string[] {
   return [`${roots.join(", ")}: published as a whole (publish_via_partition_root), so the source sends no TRUNCATE of a single partition and nothing of rows that come or go by ATTACH or DETACH; verify shows what was missed.`];
 }
 
-/** Fails where a published table has rows on a shard already: they are nobody's to remove. */
-export async function checkDestinationEmpty(client: pg.Client, server: string, publication: Publication): Promise<void> {
+/**
+ * Fails where a table has rows on a shard already: they are nobody's to remove.
+ *
+ * @param tables - as the shards have them
+ */
+export async function checkDestinationEmpty(client: pg.Client, server: string, tables: Iterable<PublishedTable>): Promise<void> {
   const full: string[] = [];
-  for (const table of publication.tables) {
+  for (const table of tables) {
     const { rows } = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [qualifiedName(table)]);
     if (!rows[0]!.there) continue;
     const found = await client.query<{ full: boolean }>(`SELECT EXISTS (SELECT FROM ${table.partitioned ? "" : "ONLY "}${qualifiedName(table)}) AS full`);

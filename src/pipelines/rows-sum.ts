@@ -11,7 +11,7 @@ import { displayName } from "../postgres/identifiers.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import type { CopyBatch, RowBatch } from "../row-batch.js";
 import { copyOutStatement } from "../sources/copy-table.js";
-import { tableAfter } from "./table-chains.js";
+import { tableAfter } from "./table-after.js";
 
 const TAKE_BYTES = 256 * 1024;
 

@@ -94,7 +94,7 @@ export class SchemaGate {
       const streamed = new Set(relation.columns.map(({ name }) => name));
       if ([...known.keys()].some((name) => !streamed.has(name))) return false;
       const source = new Map(published.columns.map((column) => [column.name, column]));
-      const change = schemaChange({ relation, source, shards: this.#shards.map((columns) => columns.get(id)), known });
+      const change = schemaChange({ relation, source, shards: this.#shards.map((columns) => this.#onShard(columns, id)), known });
       if (!fits(change) || change.forgotten.size > 0 || change.former.size > 0) return false;
     }
     this.#checked.add(relation);
@@ -154,8 +154,21 @@ export class SchemaGate {
     return await this.#source.monitor(async (client) => {
       const { rows } = await client.query<TableName>("SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1", [relation.oid]);
       const published = (await readPublishedTable(client, this.#migration.pipeline.publication, relation.oid)) !== undefined;
-      return { source: rows[0] === undefined ? undefined : (await readTableColumns(client)).get(tableId(rows[0])), shards: shards.map((columns) => columns.get(id)), known, name: rows[0], published };
+      return { source: rows[0] === undefined ? undefined : (await readTableColumns(client)).get(tableId(rows[0])), shards: shards.map((columns) => this.#onShard(columns, id)), known, name: rows[0], published };
     });
+  }
+
+  /** What a shard has of a table, under the names of the source. */
+  #onShard(columns: TableColumns, id: string): ReadonlyMap<string, TableColumn> | undefined {
+    const table = this.#migration.tables.find((candidate) => tableId(candidate) === id);
+    if (table === undefined) return columns.get(id);
+    const after = this.#migration.after(table);
+    const there = columns.get(tableId(after));
+    const names = new Map(table.columns.map(({ name }, index) => [after.columns[index]!.name, name]));
+    if (there === undefined) return undefined;
+    // Columns of the shard's own last: one may be called as one of the source's was.
+    const columnsOfSource = new Map([...there].flatMap(([name, column]) => (names.has(name) ? [[names.get(name)!, column]] : [])));
+    return new Map([...[...there].filter(([name]) => !columnsOfSource.has(name)), ...columnsOfSource]);
   }
 
   /** Where the stream is level with the source, its columns are what the shards have followed. */

@@ -8,7 +8,8 @@ import type { ProgressKey } from "../progress/table-progress.js";
 import { routeOfTable } from "../sharding/route-of-table.js";
 import type { TableRoute } from "../sharding/table-route.js";
 import type { CopyServer } from "./copy-server.js";
-import { routedTable, type SourceFacts } from "./preflight.js";
+import type { SourceFacts } from "./preflight.js";
+import { routedTable } from "./route-behind.js";
 import { listed } from "../words.js";
 
 /** One shard of the source, with what is taken from it. It has a slot, copies, a stream and progress of its own. */

@@ -3,7 +3,6 @@ import type pg from "pg";
 import type { ChangeBatch, ShardedChangeBatch } from "../change-batch.js";
 import { run, type Sink } from "../flow.js";
 import { operateChanges } from "../operators/operate-changes.js";
-import type { OperatorChain } from "../operators/operator-chain.js";
 import { rewriteUpserts } from "../operators/rewrite-upserts.js";
 import { rowsOfShard } from "../operators/rows-of-shard.js";
 import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
@@ -15,15 +14,17 @@ import { applyToShard } from "../sinks/apply-to-shard.js";
 import { toShards } from "../sinks/to-shards.js";
 import { changeStream } from "../sources/change-stream.js";
 import { completeChanges } from "../sources/complete-changes.js";
-import { completeRows } from "../sources/source-rows.js";
+import { type CompletedTable, completeRows } from "../sources/source-rows.js";
 import { Lookup } from "./lookup.js";
 import type { Migration } from "./migration.js";
+import { type OperatedRelation, OperatedRelations } from "./operated-relations.js";
 import type { ReplicateUntil } from "./replicate-until.js";
 import { SchemaGate } from "./schema-gate.js";
 import { shardState } from "./shard-state.js";
 import { joinSnapshot } from "./snapshot.js";
 import type { SourceShard } from "./source-shard.js";
-import { RelationChains, relationAfter, shapeOfRelation } from "./table-chains.js";
+import { relationAfter } from "./table-after.js";
+import { shapeOfRelation } from "./table-shapes.js";
 import { untilDone } from "./until-done.js";
 import { streamFormatOf } from "./value-formats.js";
 import { Whereabouts } from "./whereabouts.js";
@@ -45,13 +46,20 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const [gate, ...states] = await Promise.all([SchemaGate.open(migration, source), ...shards.map((shard) => shardState(migration, source, shard))]);
   const lookup = new Lookup(() => openLookup(migration, source, snapshot?.name));
   const whereabouts = new Whereabouts(migration, source);
-  const keyOf = (relation: PgoutputRelation): readonly string[] => source.published(relation).key;
+  const isTaken = (relation: PgoutputRelation): boolean => source.takes(relation) && !gate.leavesOut(relation);
+  const relations = new OperatedRelations((relation): OperatedRelation => {
+    const chain = isTaken(relation) ? migration.chainOf(shapeOfRelation(relation, source.published(relation))) : undefined;
+    return { relation, chain, after: chain === undefined ? relation : relationAfter(relation, chain) };
+  });
+  // What the sinks are asked about is named as the shards have it.
+  const sent = (after: PgoutputRelation): PgoutputRelation => relations.behind(after).relation;
+  const keyOf = (after: PgoutputRelation): readonly string[] => namesAfter(relations.behind(after), source.published(sent(after)).key);
   const format = streamFormatOf(migration.tables, migration.pipeline);
   const isText = (relation: PgoutputRelation): ((column: string) => boolean) => {
     const texts = new Set(source.published(relation).columns.filter((column) => !column.sendsBinary).map((column) => column.name));
     return (column) => format === "text" || texts.has(column);
   };
-  const chains = new RelationChains((relation) => migration.chainOf(shapeOfRelation(relation, source.published(relation))));
+  const lookedUp = (relation: PgoutputRelation): CompletedTable => ({ ...source.published(relation), isText: isText(relation), gone: gate.forgotten(relation) });
   let changes = 0;
   const sinks = shards.map((shard, index): Sink<ReturnType<typeof changesOfShard>, Lsn> => {
     const { applied, tables } = states[index]!;
@@ -61,15 +69,21 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
       keyOf,
       format,
       completeFromSource: async (rows, places) => {
-        const completed = await lookup.use((client) => completeRows(client, rows, places, { ...source.published(rows.relation), isText: isText(rows.relation) }));
+        // Behind operators rows come whole; one that does not is gone from the source, as the stream will tell.
+        if (relations.behind(rows.relation).chain !== undefined) return { ...rows, count: 0, offsets: new Int32Array(0) };
+        const completed = await lookup.use((client) => completeRows(client, rows, places, lookedUp(rows.relation)));
         return rowsOfShard(completed, migration.route(rows.relation), index);
       },
       untilSeen: (transactions) => whereabouts.untilSeen(transactions),
-      changesOf: (relation) => ({ forgotten: gate.forgotten(relation), former: gate.former(relation) }),
-      ownershipOf: (relation) => whereabouts.ownershipOf(relation),
+      changesOf(after) {
+        const operated = relations.behind(after);
+        const { relation } = operated;
+        return { forgotten: new Set(namesAfter(operated, gate.forgotten(relation))), former: new Set(namesAfter(operated, gate.former(relation))) };
+      },
+      ownershipOf: (after) => whereabouts.ownershipOf(sent(after)),
     });
     return pipe(
-      skipApplied({ applied, snapshotOf: (relation) => tables.get(tableId(relation))?.snapshot ?? 0n }),
+      skipApplied({ applied, snapshotOf: (after) => tables.get(tableId(sent(after)))?.snapshot ?? 0n }),
       rewriteUpserts(keyOf),
       sink,
     );
@@ -84,17 +98,16 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
     stop,
     ...(snapshot === undefined ? {} : { stopAt: snapshot.position }),
   });
-  const chainOf = (relation: PgoutputRelation): OperatorChain | undefined => (source.takes(relation) && !gate.leavesOut(relation) ? chains.of(relation) : undefined);
   const counted = pipe(
     gate.operator(),
     migration.paced<ChangeBatch>(),
     completeChanges({
-      concerns: (relation) => chainOf(relation) !== undefined,
-      complete: (row) => lookup.use((client) => completeRows(client, row, [0], { ...source.published(row.relation), isText: isText(row.relation) })),
+      concerns: (relation) => relations.of(relation).chain !== undefined,
+      complete: (row) => lookup.use((client) => completeRows(client, row, [0], lookedUp(row.relation))),
       untilSeen: (transactions) => whereabouts.untilSeen(transactions),
     }),
-    operateChanges({ chainOf, relationAfter, format }),
-    shardChanges((relation) => (source.takes(relation) && !gate.leavesOut(relation) ? migration.route(relation) : undefined)),
+    operateChanges({ chainOf: (relation) => relations.of(relation).chain, relationAfter: (relation) => relations.of(relation).after, format }),
+    shardChanges((after) => (isTaken(sent(after)) ? migration.route(sent(after)) : undefined)),
     tap((batch: ShardedChangeBatch) => {
       changes += batch.count;
       onBatch(batch);
@@ -109,6 +122,11 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   } finally {
     await Promise.all([lookup.close(), whereabouts.close()]);
   }
+}
+
+/** What columns of the source are called behind the operators. */
+function namesAfter({ relation, after }: OperatedRelation, names: Iterable<string>): string[] {
+  return [...names].map((name) => after.columns[relation.columns.findIndex((column) => column.name === name)]?.name ?? name);
 }
 
 async function openLookup({ sessions }: Migration, source: SourceShard, snapshot: string | undefined): Promise<pg.Client> {

@@ -12,10 +12,10 @@ import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
 import { readSlot } from "./slot-state.js";
 import { exportSnapshot, joinSnapshot, type Snapshot } from "./snapshot.js";
-import { rowsSum } from "./rows-sum.js";
+import { type RowsSum, rowsSum } from "./rows-sum.js";
 import type { SourceShard } from "./source-shard.js";
 import { stopWaiting } from "./stop-waiting.js";
-import { shapeOf, tableAfter } from "./table-chains.js";
+import { shapeOf } from "./table-shapes.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
 import { copyFormatOf } from "./value-formats.js";
 
@@ -27,11 +27,6 @@ const PARALLEL_TABLES = 2;
  * row which was moved between them may be in both.
  */
 const MOMENTS = 3;
-
-interface Sum {
-  readonly rows: number;
-  readonly checksum: bigint;
-}
 
 /**
  * Compares source and shards table by table. Writers need not pause: a snapshot of each source shard is taken at a known
@@ -124,7 +119,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
     Promise.all(shards.map((shard, index) =>
       onShard(migration, shard, async (client) => ({
         ...(await sumOfShard(client)),
-        misplaced: await misplacedRows(client, tableAfter(table, migration.chainOf(shapeOf(table), true)), route, index, migration.pipeline.general.reshardingCopyFormat),
+        misplaced: await misplacedRows(client, migration.after(table), route, index, migration.pipeline.general.reshardingCopyFormat),
       })),
     )),
   ]);
@@ -141,7 +136,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
 }
 
 /** By the servers; or here, where the source's rows have to pass operators first. */
-async function waysToSum(migration: Migration, table: PublishedTable, sameMajor: boolean): Promise<{ readonly source: (client: pg.Client, published: PublishedTable) => Promise<Sum>; readonly shard: (client: pg.Client) => Promise<Sum> }> {
+async function waysToSum(migration: Migration, table: PublishedTable, sameMajor: boolean): Promise<{ readonly source: (client: pg.Client, published: PublishedTable) => Promise<RowsSum>; readonly shard: (client: pg.Client) => Promise<RowsSum> }> {
   const chain = migration.chainOf(shapeOf(table), true);
   if (chain === undefined) {
     return {
@@ -149,25 +144,24 @@ async function waysToSum(migration: Migration, table: PublishedTable, sameMajor:
       shard: (client) => readSum(client, checksumStatement(table, { sameMajor })),
     };
   }
-  const after = tableAfter(table, chain);
   const widened = (await checkTargetColumns(migration, [table])).get(tableId(table)) ?? new Set();
   const format = copyFormatOf(table, migration.pipeline);
   return {
     // In the order of the first shard's columns.
     source: (client, published) => rowsSum(client, { table: { ...published, columns: table.columns }, format, chain, widened }),
-    shard: (client) => rowsSum(client, { table: { ...after, rowFilter: undefined }, format }),
+    shard: (client) => rowsSum(client, { table: { ...migration.after(table), rowFilter: undefined }, format }),
   };
 }
 
-function sum(parts: readonly Sum[]): Sum {
+function sum(parts: readonly RowsSum[]): RowsSum {
   return parts.reduce((total, part) => ({ rows: total.rows + part.rows, checksum: total.checksum + part.checksum }), { rows: 0, checksum: 0n });
 }
 
-function isEqual(a: Sum, b: Sum): boolean {
+function isEqual(a: RowsSum, b: RowsSum): boolean {
   return a.rows === b.rows && a.checksum === b.checksum;
 }
 
-async function readSum(client: pg.Client, statement: string): Promise<Sum> {
+async function readSum(client: pg.Client, statement: string): Promise<RowsSum> {
   const { rows } = await client.query<{ rows: number; checksum: string }>(statement);
   return { rows: rows[0]!.rows, checksum: BigInt(rows[0]!.checksum) };
 }

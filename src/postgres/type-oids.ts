@@ -30,3 +30,8 @@ export const TypeOid = {
   jsonb: 3802,
   xid8: 5069,
 } as const;
+
+/** By the type's name. Undefined: not one that has the same OID on every server. */
+export function typeOidOf(type: string): number | undefined {
+  return (TypeOid as Readonly<Record<string, number>>)[type];
+}

@@ -6,7 +6,7 @@ import type { Receipt, Sink } from "../flow.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { copyHeader, copyTrailer } from "../postgres/copy-format.js";
-import { displayName, qualifiedName, quoteIdentifier } from "../postgres/identifiers.js";
+import { displayName, qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import { type ProgressKey, writeTableProgress } from "../progress/table-progress.js";
@@ -18,6 +18,8 @@ export type CopiedTable = Pick<PublishedTable, "schema" | "name" | "partitioned"
 export interface CopyIntoShardOptions {
   readonly open: () => Promise<pg.Client>;
   readonly table: CopiedTable;
+  /** Under whose name progress is noted, where that is not the shard's table. */
+  readonly source?: TableName;
   /** What the rows are in; binary where absent. */
   readonly format?: ValueFormat;
   readonly progress: ProgressKey;
@@ -95,7 +97,7 @@ class ShardCopy {
   }
 
   async #commit(snapshot: Lsn): Promise<void> {
-    const { table, progress } = this.#options;
+    const { table, source = table, progress } = this.#options;
     const stream = this.#stream!;
     await this.#send(copyTrailer(this.#format));
     await Promise.race([this.#failed!, new Promise<void>((resolve) => stream.end(() => { resolve(); }))]);
@@ -106,7 +108,7 @@ class ShardCopy {
       });
     }
     const client = this.#client!;
-    await writeTableProgress(client, progress, table, { snapshot, rows: this.#rows });
+    await writeTableProgress(client, progress, source, { snapshot, rows: this.#rows });
     await client.query("COMMIT");
     await client.end();
     this.#client = undefined;

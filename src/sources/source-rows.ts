@@ -10,6 +10,8 @@ export type KeyedTable = Pick<PublishedTable, "key" | "partitioned">;
 export interface CompletedTable extends KeyedTable {
   /** Columns whose values are wanted in text, as the stream brings them. */
   readonly isText: (column: string) => boolean;
+  /** Columns that the source and the shards do not have any more, which are NULL then. */
+  readonly gone?: ReadonlySet<string>;
 }
 
 /**
@@ -20,11 +22,11 @@ export interface CompletedTable extends KeyedTable {
  * @param places rows of `rows` to complete, from 0
  * @param table the source's table: its key names a row
  */
-export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], { key, partitioned, isText }: CompletedTable): Promise<RowSet> {
+export async function completeRows(client: pg.Client, rows: RowSet, places: readonly number[], { key, partitioned, isText, gone }: CompletedTable): Promise<RowSet> {
   const { relation, buffer } = rows;
   const width = relation.columns.length;
   const asText = relation.columns.map((column) => isText(column.name));
-  const columns = relation.columns.map((column, index) => (asText[index]! ? textOf(quoteIdentifier(column.name)) : quoteIdentifier(column.name))).join(", ");
+  const columns = relation.columns.map(({ name }, index) => (gone?.has(name) === true ? "NULL" : asText[index]! ? textOf(quoteIdentifier(name)) : quoteIdentifier(name))).join(", ");
   const where = key.map((column, index) => `${quoteIdentifier(column)} = $${index + 1}`).join(" AND ");
   // node-postgres reads results as text only; bytea comes through that whole, so the row is sent as one.
   const text = `SELECT record_send(ROW(${columns})) AS record FROM ${rowsOf(relation, partitioned)} WHERE ${where}`;

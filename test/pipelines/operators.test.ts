@@ -139,6 +139,32 @@ describe.each(["binary", "text"] as const)("operators on copy and stream, in %s"
   });
 });
 
+it("add a column to rows with another one that was dropped meanwhile", async () => {
+  const source = { cluster, database: "source_dropped" };
+  await cluster.createDatabase(source.database);
+  const places = await newShards(cluster, "shard_dropped", SHARDS);
+  const client = await cluster.connect(source.database);
+  const shards = await Promise.all(places.map(({ database }) => cluster.connect(database)));
+  const items = "CREATE TABLE items (id int PRIMARY KEY, owner bigint NOT NULL, extra text, title text";
+  await client.query(`${items}); CREATE PUBLICATION everything FOR ALL TABLES; INSERT INTO items SELECT i, i, 'extra', 'first' FROM generate_series(1, 9) AS i`);
+  for (const shard of shards) await shard.query(`${items}, size bigint)`);
+  const pipeline = makePipeline({ from: addressOf(source), to: places.map((place) => addressOf(place)), publication: "everything", sharding: { tables: [hashed("owner", "bigint")] }, stages: rowStages });
+  const sizes = (table: TableShape): OperatorChain => {
+    const withSize: TableShape = { ...table, columns: [...table.columns, { name: "size", type: "int8", partOfKey: false }] };
+    return operatorChain(table, [{
+      name: "size",
+      operator: { table: withSize, writes: ["size"], drops: false, operator: map((batch: TableBatch) => batch.reshape(withSize).with("size", (row) => BigInt((batch.column("title").value(row) as string | undefined)?.length ?? 0))) },
+    }]);
+  };
+  await runToEnd(pipeline, { chainOf: sizes });
+  await client.query("UPDATE items SET title = 'the second' WHERE id < 5; INSERT INTO items VALUES (10, 10, 'extra', 'new'); DELETE FROM items WHERE id = 9; ALTER TABLE items DROP COLUMN extra");
+  for (const shard of shards) await shard.query("ALTER TABLE items DROP COLUMN extra");
+  const { verdicts } = await runToEnd(pipeline, { chainOf: sizes });
+  expect(verdicts.filter(({ equal }) => !equal)).toEqual([]);
+  expect(await sorted(shards, "SELECT id, title, size FROM items")).toEqual(await sorted([client], "SELECT id, title, length(title) AS size FROM items"));
+  await Promise.all([client, ...shards].map((session) => session.end()));
+});
+
 it("are not for a database that applications are moved to: what streams back would overwrite the source", async () => {
   const place = { file: "p.toml", line: 3, column: 1 };
   const entry = { name: "mails", type: "mask", tables: undefined, options: {}, fromEnvironment: [], place, places: {}, keyPlaces: {} };

@@ -149,7 +149,6 @@ it("that name what is not there are refused before anything is made", async () =
     [entry("m", "mask", { key: KEY, columns: { emial: "email" } }), "OPERATOR_COLUMN_MISSING"],
     [entry("f", "filter", { where: "tenant = 1" }, ["peopel"]), "OPERATOR_TABLE_UNKNOWN"],
     [entry("f", "filter", { where: "tenant = 'x'" }, ["people"]), "OPERATOR_OPTION_WRONG"],
-    [entry("r", "rename", { columns: { email: "mail" } }, ["people"]), "OPERATOR_RENAMES"],
   ];
   for (const [operator, code] of cases) await expect(runToEnd(withOperators(operator))).rejects.toMatchObject({ code });
 });

@@ -15,7 +15,9 @@ const options = z.strictObject({
 /**
  * Gives a table or its columns other names where its rows go.
  *
- * It is for `flow` stages: the tables of a migration keep their names, by which its stages find them on both sides.
+ * In a migration make the tables on the shards beforehand, under their new names and with their keys, and leave the
+ * `schema_sync` stages out, which would make them under the source's. Sharding rules name what the shards have; `tables` of
+ * operators, `status` and `verify` name the source's tables.
  *
  * ```
  * table = "people", columns = { mail = "email" }

@@ -1,4 +1,3 @@
-import { defect } from "../../errors.js";
 import type { ChangedTable } from "../../operators/change-texts.js";
 import type { OperatorChain } from "../../operators/operator-chain.js";
 import type { PublishedTable } from "../../postgres/catalog.js";
@@ -7,16 +6,15 @@ import type { PgoutputRelation } from "../../postgres/pgoutput-message.js";
 import type { ValueFormat } from "../../postgres/value-format.js";
 import type { TableShape } from "../../table-batch.js";
 import { unknownTable } from "../source-shard.js";
-import { shapeOfRelation } from "../table-chains.js";
-import { flowRelationAfter, flowTableAfter, sqlTable } from "./flow-table.js";
+import { type OperatedRelation, OperatedRelations } from "../operated-relations.js";
+import { columnOfType, relationAfter, tableAfter } from "../table-after.js";
+import { shapeOfRelation } from "../table-shapes.js";
+import { sqlTable } from "./flow-table.js";
 
 /** A streamed relation as it comes and as it is behind the operators. */
-export interface ChangedRelation {
-  readonly relation: PgoutputRelation;
+export interface ChangedRelation extends OperatedRelation {
   /** As the source publishes it. */
   readonly published: PublishedTable;
-  readonly chain: OperatorChain | undefined;
-  readonly after: PgoutputRelation;
   /** The published table behind the operators; its columns in the relation's order. */
   readonly table: PublishedTable;
   /** Columns of `after` that are sent though they are generated. */
@@ -27,8 +25,7 @@ export interface ChangedRelation {
 export class ChangedRelations {
   readonly #tables: ReadonlyMap<string, PublishedTable>;
   readonly #chainOf: (table: TableShape) => OperatorChain | undefined;
-  readonly #known = new Map<PgoutputRelation, ChangedRelation>();
-  readonly #byAfter = new Map<PgoutputRelation, ChangedRelation>();
+  readonly #relations = new OperatedRelations((relation) => this.#describe(relation));
 
   constructor(tables: readonly PublishedTable[], chainOf: (table: TableShape) => OperatorChain | undefined) {
     this.#tables = new Map(tables.map((table) => [tableId(table), table]));
@@ -44,20 +41,12 @@ export class ChangedRelations {
 
   /** Of a relation as the source sends it. */
   of(relation: PgoutputRelation): ChangedRelation {
-    let known = this.#known.get(relation);
-    if (known === undefined) {
-      known = this.#describe(relation);
-      this.#known.set(relation, known);
-      this.#byAfter.set(known.after, known);
-    }
-    return known;
+    return this.#relations.of(relation);
   }
 
   /** Of one that came through the operators. */
   behind(after: PgoutputRelation): ChangedRelation {
-    const known = this.#byAfter.get(after);
-    if (known === undefined) throw defect(`the relation ${after.name} did not come through the operators`);
-    return known;
+    return this.#relations.behind(after);
   }
 
   /** Which columns of a relation, as the source sends it, come in text. */
@@ -76,10 +65,10 @@ export class ChangedRelations {
     const published = this.published(relation);
     const shape = shapeOfRelation(relation, published);
     const chain = this.#chainOf(shape);
-    const after = chain === undefined ? relation : flowRelationAfter(relation, chain);
+    const after = chain === undefined ? relation : relationAfter(relation, chain);
     const known = new Map(published.columns.map((column) => [column.name, column]));
-    const columns = shape.columns.map(({ name, type }, index) => known.get(name) ?? { name, typeOid: relation.columns[index]!.typeOid, type, typeName: type, baseType: type, sendsBinary: true, portableBinary: true, notNull: false, identity: undefined });
+    const columns = shape.columns.map(({ name, type }, index) => known.get(name) ?? columnOfType(name, type, { typeOid: relation.columns[index]!.typeOid }));
     const unwritten = relation.columns.flatMap(({ name }, index) => (known.has(name) ? [] : [after.columns[index]!.name]));
-    return { relation, published, chain, after, table: flowTableAfter({ ...published, columns }, chain), unwritten };
+    return { relation, published, chain, after, table: tableAfter({ ...published, columns }, chain), unwritten };
   }
 }

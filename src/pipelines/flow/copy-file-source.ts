@@ -11,7 +11,7 @@ import { COPY_SIGNATURE } from "../../postgres/copy-binary.js";
 import { displayName } from "../../postgres/identifiers.js";
 import type { ValueFormat } from "../../postgres/value-format.js";
 import { copyFile } from "../../sources/copy-file.js";
-import { oidOf } from "../table-chains.js";
+import { columnOfType } from "../table-after.js";
 import { typeNamed } from "./type-named.js";
 import { columnNames, inputPath, tableOptions } from "./flow-options.js";
 import type { FlowContext, RowsSource } from "./flow-parts.js";
@@ -80,7 +80,7 @@ async function inspect(file: string): Promise<{ readonly size: number; readonly 
 function columnOf(text: string): Column {
   const { quoted, plain, type } = COLUMN.exec(text)!.groups!;
   const baseType = typeNamed(type!);
-  return { name: quoted?.replaceAll('""', '"') ?? plain!, typeOid: oidOf(baseType) ?? 0, type: type!, typeName: type!, baseType, sendsBinary: true, portableBinary: true, notNull: false, identity: undefined };
+  return columnOfType(quoted?.replaceAll('""', '"') ?? plain!, baseType, { typeName: type! });
 }
 
 /** What a server's output would be asked for again is wrong in a file for good. */

@@ -3,17 +3,17 @@ import { run } from "../../flow.js";
 import { operateRows } from "../../operators/operate-rows.js";
 import { displayName } from "../../postgres/identifiers.js";
 import type { RowBatch } from "../../row-batch.js";
-import { shapeOf } from "../table-chains.js";
+import { tableAfter } from "../table-after.js";
+import { shapeOf } from "../table-shapes.js";
 import { untilDone } from "../until-done.js";
 import { patienceOf, withRetries } from "../with-retries.js";
 import type { FlowContext, FlowSink, RowsSource } from "./flow-parts.js";
-import { flowTableAfter } from "./flow-table.js";
 
 /** Brings all rows of a source into a sink. */
 export async function runRows(source: RowsSource, sink: FlowSink, context: FlowContext): Promise<void> {
   const { report, signal, general } = context;
   const chain = context.chainOf(shapeOf(source.table));
-  const ready = await sink.rows({ table: flowTableAfter(source.table, chain), chain, version: source.version });
+  const ready = await sink.rows({ table: tableAfter(source.table, chain), chain, version: source.version });
   const format = source.format ?? ready.format;
   const table = displayName(source.table);
   const estimatedRows = Math.max(0, source.table.estimatedRows);

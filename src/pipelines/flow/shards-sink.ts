@@ -17,14 +17,12 @@ import type { PgoutputRelation } from "../../postgres/pgoutput-message.js";
 import { createProgressTables } from "../../progress/progress-tables.js";
 import { readStreamProgress, writeStreamProgress } from "../../progress/stream-progress.js";
 import { forgetTableProgress, type ProgressKey, readTableProgress } from "../../progress/table-progress.js";
-import { routeOfTable } from "../../sharding/route-of-table.js";
 import type { TableRoute } from "../../sharding/table-route.js";
 import { applyToShard } from "../../sinks/apply-to-shard.js";
 import { copyIntoShard } from "../../sinks/copy-into-shard.js";
 import { toShards } from "../../sinks/to-shards.js";
 import { completeRows } from "../../sources/source-rows.js";
-import { routedTable } from "../preflight.js";
-import { routeByOperator } from "../table-chains.js";
+import { routeBehind } from "../route-behind.js";
 import { copyFormatOf } from "../value-formats.js";
 import type { ChangesToCome, FlowContext, FlowSink, RowsToCome } from "./flow-parts.js";
 
@@ -45,7 +43,7 @@ export function shardsSink({ database }: FlowEnd, context: FlowContext, flow: st
     toStdout: false,
     async rows(rows) {
       const target = await targetOf(rows.table, shards, context);
-      const route = (rows.chain && routeByOperator(rows.table, rows.chain, shards.length)) ?? routeOfTable(routedTable(target), database!.sharding, shards.length);
+      const route = routeBehind(target, rows.chain, database!.sharding, shards.length);
       return { format: rowFormat(rows.table, target, context), attempt: (format) => copyAttempt({ rows, target, route, format, shards, progress: { migration: `flow ${flow} ${rows.version}`, sourceShard: 0 } }, context), close: () => Promise.resolve() };
     },
     async changes(changes) {
@@ -138,7 +136,7 @@ function changesInto({ relations, format, lookup }: ChangesToCome, positions: re
     let route = routes.get(relation);
     if (route === undefined) {
       const { table, chain } = relations.behind(relation);
-      route = (chain && routeByOperator(table, chain, shards.length)) ?? routeOfTable(routedTable(table), database.sharding, shards.length);
+      route = routeBehind(table, chain, database.sharding, shards.length);
       routes.set(relation, route);
     }
     return route;

@@ -13,7 +13,7 @@ import type { RowBatch } from "../../row-batch.js";
 import { namesTable, routeOfTable } from "../../sharding/route-of-table.js";
 import { copyOutStatement, copyTable } from "../../sources/copy-table.js";
 import { oneAfterAnother } from "../../sources/one-after-another.js";
-import { routedTable } from "../preflight.js";
+import { routedTable } from "../route-behind.js";
 import { columnNames, shardNumber, tableOptions } from "./flow-options.js";
 import type { FlowContext, RowsSource } from "./flow-parts.js";
 import { tableNamed } from "./flow-table.js";
