@@ -4,9 +4,10 @@ import { Throttle, throttle, type ThrottleOptions, throttleOperator } from "../o
 import type { OperatorChain } from "../operators/operator-chain.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import type { TableShape } from "../table-batch.js";
+import { checkOperatorColumns, checkOperatorTables } from "./check-operators.js";
 import type { Report } from "./events.js";
 import { type LoadedOperator, loadOperators } from "./load-operators.js";
-import { chainFor, checkOperatorColumns, checkOperatorTables, type RootedTable } from "./table-chain.js";
+import { chainFor, type RootedTable } from "./table-chain.js";
 import { shapeOf } from "./table-shapes.js";
 
 /** Makes what a table's rows pass; `compared`: of rows that have been counted when they were moved. */

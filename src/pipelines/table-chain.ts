@@ -1,5 +1,4 @@
 import type { Place } from "../config/configuration-error.js";
-import { didYouMean } from "../config/did-you-mean.js";
 import { ReshardError } from "../errors.js";
 import { type NamedOperator, operatorChain, type OperatorChain } from "../operators/operator-chain.js";
 import { OperatorOptionError } from "../operators/operator-option-error.js";
@@ -41,53 +40,14 @@ export function chainFor(loaded: readonly LoadedOperator[], table: TableShape & 
   return operators.length === 0 ? undefined : operatorChain(input, operators);
 }
 
-/**
- * A table that an operator names and that is not there is most often misspelt: its rows would be left as they are.
- *
- * @throws ReshardError OPERATOR_TABLE_UNKNOWN
- */
-export function checkOperatorTables(loaded: readonly LoadedOperator[], tables: readonly (TableName & RootedTable)[]): void {
-  for (const { name, tables: patterns = [], entry } of loaded) {
-    for (const [index, pattern] of patterns.entries()) {
-      if (tables.some((table) => matches(pattern, table))) continue;
-      const names = new Set(tables.flatMap((table) => [displayName(table), `${table.schema}.${table.name}`]));
-      const meant = didYouMean(pattern, names);
-      throw new ReshardError("OPERATOR_TABLE_UNKNOWN", `Operator "${name}" is for "${pattern}", and no such table is moved.`, {
-        place: entry.places[`tables.${index}`] ?? entry.place,
-        remedy: `${meant === undefined ? "Name a published table" : `Did you mean "${meant}"? Name a published table`} as "table", "schema.table" or "schema.*"; or leave the name out of "tables".`,
-      });
-    }
-  }
-}
-
-/**
- * A column that options name and no table has is most often misspelt: it would be left as it is.
- *
- * @throws ReshardError OPERATOR_COLUMN_MISSING
- */
-export function checkOperatorColumns(loaded: readonly LoadedOperator[], tables: readonly (TableShape & RootedTable)[]): void {
-  const met = new Map<LoadedOperator, Set<string>>(loaded.map((operator) => [operator, new Set()]));
-  const silent: OperatorListener = { note: () => undefined, count: () => undefined };
-  for (const table of tables) chainFor(loaded, table, silent, (operator, { columns }) => { for (const { name } of columns) met.get(operator)!.add(name); });
-  for (const [{ name, definition, options, entry }, columns] of met) {
-    const missing = definition.columns?.(options).find((column) => !columns.has(column));
-    if (missing === undefined) continue;
-    const meant = didYouMean(missing, columns);
-    throw new ReshardError("OPERATOR_COLUMN_MISSING", `Operator "${name}" names the column "${missing}", which none of its tables has.`, {
-      place: entry.places[`columns.${missing}`] ?? entry.place,
-      remedy: meant === undefined ? "Correct the name, or the tables that the operator is for." : `Did you mean "${meant}"?`,
-    });
-  }
-}
-
 function isFor({ tables }: LoadedOperator, table: TableName & RootedTable): boolean {
-  return tables === undefined || tables.some((pattern) => matches(pattern, table));
+  return tables === undefined || tables.some((pattern) => matchesTable(pattern, table));
 }
 
-/** `table` in any schema, `schema.table`, `schema.*`. */
-function matches(pattern: string, { schema, name, root }: TableName & RootedTable): boolean {
+/** Whether a pattern is a table's: `table` in any schema, `schema.table`, `schema.*`. */
+export function matchesTable(pattern: string, { schema, name, root }: TableName & RootedTable): boolean {
   if (pattern === name || pattern === `${schema}.${name}` || pattern === `${schema}.*`) return true;
-  return root !== undefined && matches(pattern, { schema: root.schema, name: root.name });
+  return root !== undefined && matchesTable(pattern, { schema: root.schema, name: root.name });
 }
 
 /** Where in the pipeline file an option is that does not fit. */
