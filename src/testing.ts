@@ -2,9 +2,10 @@
  * To test operators and routing without a server, with fast-check: `import … from "pg-reshard/testing"`.
  */
 /// <reference types="node" preserve="true" />
-export { arbitraryHistory, finalState, type History, type HistoryOptions, rowsOf, stateAt } from "./testing/arbitrary-history.js";
+export { arbitraryHistory, type HistoryOptions } from "./testing/arbitrary-history.js";
 export { arbitraryKeys, arbitraryRows, arbitraryValue } from "./testing/arbitrary-values.js";
 export { changeBatches } from "./testing/change-batches.js";
+export { finalState, type History, rowsOf, stateAt } from "./testing/history.js";
 export { MemoryShard } from "./testing/memory-shard.js";
 export { expectedShards, type Move, type Play, playHistory, type Played } from "./testing/play-history.js";
 export {

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { runDemo } from "../demo/run-demo.js";
 import type { Execute } from "./execute.js";
 import { demoText } from "./view/demo-text.js";
 import { paintWith } from "./view/paint.js";
@@ -21,6 +20,7 @@ export function addDemo(program: Command, execute: Execute): void {
     .addHelpText("after", "\nExample:\n  pg-reshard demo --rows 3000000 --shards 3")
     .action(async ({ rows, shards, keep }: DemoFlags) => {
       await execute("demo", async ({ report, signal, terminal }) => {
+        const { runDemo } = await import("../demo/run-demo.js");
         const result = await runDemo({ rows, shards, keep: keep === true, signal, report });
         const { sound, verdicts, receipts, pauses, writers, milliseconds, kept } = result;
         const text = demoText(result, terminal.columns, paintWith(terminal.colors.out));

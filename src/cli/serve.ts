@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import type { Command } from "commander";
-import { serve } from "../serve/serve.js";
 import type { Execute } from "./execute.js";
 import { version } from "./version.js";
 import { serveView } from "./view/serve-view.js";
@@ -15,6 +14,8 @@ export function addServe(program: Command, execute: Execute): void {
       const { config, users } = command.optsWithGlobals<{ readonly config: string; readonly users: string }>();
       const usersOptional = command.getOptionValueSourceWithGlobals("users") !== "cli";
       await execute("serve", async ({ signal, terminal }) => {
+        // The gateway is much to load, for commands that need none.
+        const { serve } = await import("../serve/serve.js");
         const serving = await serve({ files: { config, users, usersOptional }, environment: terminal.environment, version: version(), report: serveView(terminal) });
         if (!signal.aborted) await once(signal, "abort");
         await serving.close();

@@ -102,6 +102,18 @@ describe("the house", () => {
     expect(done.size).toBeGreaterThanOrEqual(files.length);
   });
 
+  test("the command line begins without what few commands need", () => {
+    const loaded = new Set<string>();
+    const load = (file: string): void => {
+      if (loaded.has(file)) return;
+      loaded.add(file);
+      for (const [, to] of texts.get(file)!.matchAll(/(?:^|\n)(?:import|export)\s(?!type\b)[^;]*?from\s+"(\.[^"]+)"/g)) load(path.posix.join(path.posix.dirname(file), to!).replace(/\.js$/, ".ts"));
+    };
+    load("cli/main.ts");
+    expect(loaded.size).toBeGreaterThan(100);
+    expect([...loaded].filter((file) => ["gateway", "serve", "demo"].includes(partOf(file)) || /from "fast-check"/.test(texts.get(file)!.replaceAll(/^import type .*/gm, "")))).toEqual([]);
+  });
+
   test("files are short", () => {
     const long = files.filter((file) => texts.get(file)!.split("\n").length - 1 > SOFT_LIMIT).sort();
     expect(long).toEqual(Object.keys(LONG_FILES).sort());

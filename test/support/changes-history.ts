@@ -1,8 +1,9 @@
 import type fc from "fast-check";
 import * as testing from "../../src/testing/arbitrary-history.js";
+import type { History } from "../../src/testing/history.js";
 import type { TableSpec } from "./changes.js";
 
-export { finalState, type History, stateAt } from "../../src/testing/arbitrary-history.js";
+export { finalState, type History, stateAt } from "../../src/testing/history.js";
 export type { State } from "../../src/testing/test-rows.js";
 
 export interface ColumnSpec {
@@ -14,7 +15,7 @@ export interface ColumnSpec {
 }
 
 /** Histories of the project's own tables of texts: few values, which meet again. */
-export function arbitraryHistory({ tables }: { readonly tables: readonly TableSpec[] }): fc.Arbitrary<testing.History> {
+export function arbitraryHistory({ tables }: { readonly tables: readonly TableSpec[] }): fc.Arbitrary<History> {
   return testing.arbitraryHistory(tables, { valuesOf: (column) => Array.from({ length: 21 }, (_, number) => valueOf(column, number)) });
 }
 
