@@ -8,7 +8,7 @@ import { partitionRows, rowPart } from "../operators/partition-rows.js";
 import { shardRows } from "../operators/shard-rows.js";
 import { widenIntegers } from "../operators/widen-integers.js";
 import type { PublishedTable } from "../postgres/catalog.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { sqlState } from "../postgres/server-errors.js";
 import { noteKnownColumns } from "../progress/known-columns.js";
@@ -27,6 +27,7 @@ import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
 import { checkStopped } from "./interrupted.js";
 import type { PlannedCopy } from "./events.js";
+import { KeptSessions } from "./kept-sessions.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
 import { putKeysAside } from "./put-keys-aside.js";
@@ -109,7 +110,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       const own = pieces.filter((piece) => piece.source === source);
       await lastValueFrom(from(own).pipe(mergeMap((piece) => copyOrStop(piece, servers), servers.capacity)), { defaultValue: undefined });
     }),
-  ).finally(() => keys?.reporter.close());
+  ).finally(() => Promise.all([keys?.reporter.close(), keys?.sessions.close()]));
   failure.signal.throwIfAborted();
 }
 
@@ -162,6 +163,7 @@ function planned(migration: Migration, piece: Piece): PlannedCopy {
 interface Keys {
   readonly plan: SchemaPlan;
   readonly reporter: SchemaReporter;
+  readonly sessions: KeptSessions;
 }
 
 async function openKeys(migration: Migration): Promise<Keys> {
@@ -169,28 +171,23 @@ async function openKeys(migration: Migration): Promise<Keys> {
   const { shards, report, sessions } = migration;
   const reporter = new SchemaReporter({ phase: "key", shards, report, sessions });
   for (const shard of shards.keys()) reporter.planned(shard, phaseStatements(plan, "key"));
-  return { plan, reporter };
+  return { plan, reporter, sessions: new KeptSessions((shard) => openSchemaSession(migration, shard)) };
 }
 
 /** A table's keys on every shard, once all its rows are there. */
-async function buildKeys(migration: Migration, table: PublishedTable, { plan, reporter }: Keys): Promise<void> {
+async function buildKeys(migration: Migration, table: PublishedTable, { plan, reporter, sessions }: Keys): Promise<void> {
   const started = Date.now();
   await withRetries({ ...patienceOf(migration), what: `keys of ${displayName(table)}` }, async () => {
     checkStopped(migration.signal);
     await migration.lock.ensure();
     await allSettled(
-      migration.shards.map(async (shard) => {
-        const client = await openSchemaSession(migration, shard);
-        try {
-          await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement }).catch(async (error: unknown) => {
-            if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
-            await removeDuplicates(migration, table, client, uniqueKeysOf(keyUnitOf(plan, table).statements, table));
-            await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement });
-          });
-        } finally {
-          await endQuietly(client);
-        }
-      }),
+      migration.shards.map((shard) => sessions.use(shard, "schema", async (client) => {
+        await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement }).catch(async (error: unknown) => {
+          if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
+          await removeDuplicates(migration, table, client, uniqueKeysOf(keyUnitOf(plan, table).statements, table));
+          await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement });
+        });
+      })),
     );
   });
   migration.report({ type: "table-key-built", table: displayName(table), milliseconds: Date.now() - started });

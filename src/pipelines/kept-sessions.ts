@@ -3,11 +3,11 @@ import type { ServerAddress } from "../config/types.js";
 import { endQuietly } from "../postgres/connection.js";
 import { isRetryable } from "../postgres/server-errors.js";
 
-/** What kept sessions may be for: short questions and notes that do no harm a second time. */
-export type KeptPurpose = "monitor" | "journal";
+/** What kept sessions may be for: pieces of work that do no harm a second time. */
+export type KeptPurpose = "monitor" | "journal" | "verify" | "schema";
 
 /**
- * Sessions for short pieces of work, kept for the next one: a login costs more than most of them. Each serves one at a
+ * Sessions for pieces of work, kept for the next one: a login costs more than most of them. Each serves one at a
  * time. One that was lost meanwhile is replaced, and the work done again.
  */
 export class KeptSessions {

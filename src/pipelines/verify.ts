@@ -1,12 +1,12 @@
 import { from, lastValueFrom, mergeMap, toArray } from "rxjs";
 import type pg from "pg";
-import type { ServerAddress } from "../config/types.js";
 import { type PublishedTable, readServerVersion } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { checksumStatement } from "./checksum-statement.js";
 import { checkStopped, interrupted } from "./interrupted.js";
+import { KeptSessions } from "./kept-sessions.js";
 import type { Migration } from "./migration.js";
 import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
@@ -58,6 +58,7 @@ async function compareNow(migration: Migration, tables: readonly PublishedTable[
   checkStopped(signal);
   const slots = await Promise.all(sources.map((source) => source.monitor((client) => readSlot(client, source.slot))));
   const opened: pg.Client[] = [];
+  const shardSessions = new KeptSessions((shard) => migration.sessions.destination(shard, "verify"));
   try {
     // The snapshots have to be taken up before the first wait; each lives as long as one session is in it.
     const joined = await Promise.all(sources.map((source) => readersOf(migration, source, !slots.includes(undefined), opened)));
@@ -74,7 +75,7 @@ async function compareNow(migration: Migration, tables: readonly PublishedTable[
           checkStopped(signal);
           const readers = free.pop()!;
           try {
-            found(table, await compare(migration, table, readers, sameMajor), snapshots.length > 0);
+            found(table, await compare(migration, table, { readers, shardSessions }, sameMajor), snapshots.length > 0);
           } finally {
             free.push(readers);
           }
@@ -83,7 +84,7 @@ async function compareNow(migration: Migration, tables: readonly PublishedTable[
       ),
     );
   } finally {
-    await Promise.all(opened.map(endQuietly));
+    await Promise.all([...opened.map(endQuietly), shardSessions.close()]);
   }
 }
 
@@ -104,12 +105,17 @@ async function readersOf(migration: Migration, source: SourceShard, atPosition: 
 
 /** True where all servers are of one major version. */
 async function isOneMajor(migration: Migration): Promise<boolean> {
-  const onShards = await Promise.all(migration.shards.map((shard) => onShard(migration, shard, readServerVersion)));
+  const onShards = await Promise.all(migration.shards.map((shard) => migration.sessions.kept.use(shard, "journal", readServerVersion)));
   return new Set([...migration.sources.map(({ version }) => version), ...onShards].map((version) => Math.floor(version / 10000))).size === 1;
 }
 
-/** @param readers a session on each source shard */
-async function compare(migration: Migration, table: PublishedTable, readers: readonly pg.Client[], sameMajor: boolean): Promise<TableVerdict> {
+interface Compared {
+  /** A session on each source shard. */
+  readonly readers: readonly pg.Client[];
+  readonly shardSessions: KeptSessions;
+}
+
+async function compare(migration: Migration, table: PublishedTable, { readers, shardSessions }: Compared, sameMajor: boolean): Promise<TableVerdict> {
   const { sources, shards } = migration;
   const route = migration.route(table);
   const takers = sources.filter((source) => source.takes(table));
@@ -117,7 +123,7 @@ async function compare(migration: Migration, table: PublishedTable, readers: rea
   const [there, found] = await Promise.all([
     Promise.all(takers.map((source) => sumOfSource(readers[source.number]!, source.published(table)))),
     Promise.all(shards.map((shard, index) =>
-      onShard(migration, shard, async (client) => ({
+      shardSessions.use(shard, "verify", async (client) => ({
         ...(await sumOfShard(client)),
         misplaced: await misplacedRows(client, migration.after(table), route, index, migration.pipeline.general.reshardingCopyFormat),
       })),
@@ -164,13 +170,4 @@ function isEqual(a: RowsSum, b: RowsSum): boolean {
 async function readSum(client: pg.Client, statement: string): Promise<RowsSum> {
   const { rows } = await client.query<{ rows: number; checksum: string }>(statement);
   return { rows: rows[0]!.rows, checksum: BigInt(rows[0]!.checksum) };
-}
-
-async function onShard<T>(migration: Migration, shard: ServerAddress, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = await migration.sessions.destination(shard, "verify");
-  try {
-    return await work(client);
-  } finally {
-    await endQuietly(client);
-  }
 }
