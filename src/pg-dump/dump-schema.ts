@@ -22,10 +22,14 @@ export interface DumpOptions {
  * Dumps the definitions of a whole database, owners and grants included, with the pg_dump that was asked for; else one
  * on PATH that is at least as new as the server; else the bundled one (WASM). The session is read-only.
  *
+ * Where `sslmode` asks for a certificate that is trusted it is the bundled one, which goes over a session of ours: what
+ * libpq trusts is another matter (`PGSSLROOTCERT`), which only who names a pg_dump can be expected to know.
+ *
  * Fails with PG_DUMP_MISSING, PG_DUMP_FAILED or what `connect` fails with.
  */
 export async function dumpSchema({ server, pgDumpPath }: DumpOptions): Promise<SchemaDump> {
-  const program = pgDumpPath ?? (await pgDumpOnPath(await serverMajor(server)));
+  const isVerified = server.sslmode === "verify-ca" || server.sslmode === "verify-full";
+  const program = pgDumpPath ?? (isVerified ? undefined : await pgDumpOnPath(await serverMajor(server)));
   const sql = program === undefined ? await bundledDump(server) : await nativeDump(program, server);
   const version = /^-- Dumped by pg_dump version (\S+)/m.exec(sql)?.[1] ?? "of unknown version";
   return { sql, program: `pg_dump ${version} (${program ?? "bundled"})` };

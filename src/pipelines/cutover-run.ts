@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { ReshardError } from "../errors.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
@@ -137,8 +138,10 @@ export class CutoverRun implements CutoverEffects {
       const { lastTransactionDelay } = migration.pipeline.cutover;
       await prepareCutover({ migration, wayBack, traffic, replication, verified, signal });
       this.#prepared = await this.#open();
+      // Ends early where the operator stops it, and is checked for then.
+      if (lastTransactionDelay > 0) await delay(lastTransactionDelay, undefined, { signal }).catch(() => undefined);
+      checkStopped(signal);
       await waitForLag(replication, migration.pipeline.cutover, signal);
-      if (lastTransactionDelay > 0) await new Promise((resolve) => setTimeout(resolve, lastTransactionDelay));
       checkStopped(signal);
     },
     pause: async () => {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 import { ReshardError } from "../errors.js";
 import { replaceFile } from "../pipelines/replace-file.js";
+import type { Saving } from "./save-configuration.js";
 
 /**
  * Which servers answer to which name. A database's servers are what it is, whatever it is called in the configuration's
@@ -12,6 +13,8 @@ export interface Routing {
   readonly databases: readonly RoutedDatabase[];
   /** Two databases that were cut over, one way or the other, any number of times. */
   readonly pairs: readonly CutOverPair[];
+  /** The configuration's files are being rewritten. Whoever finds this finishes it. */
+  readonly saving?: Saving | undefined;
 }
 
 export interface CutOverPair {
@@ -36,13 +39,14 @@ const FILE = z.object({
   version: z.literal(1),
   databases: z.array(z.object({ servers: z.array(z.string()).min(1), permanentName: z.string(), servedName: z.string() })),
   pairs: z.array(z.object({ servers: z.tuple([z.array(z.string()), z.array(z.string())]), applicationName: z.string() })),
+  saving: z.object({ names: z.array(z.tuple([z.string(), z.string()])), files: z.array(z.string()) }).optional(),
 });
 
-const FILE_NAME = "pg-reshard.routing.json";
+export const ROUTING_FILE_NAME = "pg-reshard.routing.json";
 
 /** What was written last in a state directory; nothing where nothing was. Fails with ROUTING_FILE_BROKEN. */
 export function readRouting(stateDirectory: string): Routing {
-  const file = path.join(stateDirectory, FILE_NAME);
+  const file = path.join(stateDirectory, ROUTING_FILE_NAME);
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -64,6 +68,6 @@ export function readRouting(stateDirectory: string): Routing {
 /** Writes the file so that after a crash it is the old one or the new one, and the new one once this has returned. */
 export function writeRouting(stateDirectory: string, routing: Routing): void {
   mkdirSync(stateDirectory, { recursive: true });
-  const file = path.join(stateDirectory, FILE_NAME);
+  const file = path.join(stateDirectory, ROUTING_FILE_NAME);
   replaceFile(file, `${JSON.stringify({ version: 1, ...routing }, undefined, 2)}\n`);
 }

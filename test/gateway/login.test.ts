@@ -9,7 +9,7 @@ import type { Cluster } from "../../src/embedded/cluster.js";
 import { sslRequest, startupMessage } from "../../src/wire/frontend-messages.js";
 import { addressOf, databaseOn, PASSWORD, secureContext, startGateway, type TestGateway, TLS, USER } from "../support/gateway.js";
 import { startTestCluster } from "../support/cluster.js";
-import { keyOf, requestCancel, talk, until, untilRow } from "../support/raw-client.js";
+import { talk, until } from "../support/raw-client.js";
 import { psqlPath } from "../support/psql.js";
 
 const run = promisify(execFile);
@@ -95,39 +95,6 @@ describe("TLS", () => {
   test("does not take in what was sent in the clear before it", async () => {
     const answer = await talk(secured.port, Buffer.concat([sslRequest(), startupMessage([["user", USER]])]));
     expect(answer.toString()).toContain("08P01");
-  });
-
-  test("reaches servers, as sslmode says", async () => {
-    const server = await startTestCluster();
-    const admin = await server.connect();
-    const files = { cert: `${server.directory}/data/gateway-test.crt`, key: `${server.directory}/data/gateway-test.key` };
-    // The server writes them itself, so that they are its user's.
-    await admin.query(`COPY (SELECT line FROM unnest(string_to_array($$${TLS.certificate.toString().trim()}$$, E'\\n')) AS line) TO '${files.cert}'`);
-    await admin.query(`COPY (SELECT line FROM unnest(string_to_array($$${TLS.key.toString().trim()}$$, E'\\n')) AS line) TO PROGRAM 'umask 077; cat > ${files.key}'`);
-    await admin.query(`ALTER SYSTEM SET ssl_cert_file = '${files.cert}'`);
-    await admin.query(`ALTER SYSTEM SET ssl_key_file = '${files.key}'`);
-    await admin.query("ALTER SYSTEM SET ssl = on");
-    await admin.query("SELECT pg_reload_conf()");
-    while ((await admin.query<{ ssl: string }>("SHOW ssl")).rows[0]!.ssl !== "on");
-    const modes = ["disable", "prefer", "require", "verify-full"] as const;
-    const gateway = await startGateway(modes.map((sslmode) => databaseOn(sslmode, { ...addressOf(server, "postgres"), sslmode })));
-    const encrypted = async (database: string): Promise<boolean> => {
-      const client = await gateway.connect({ database });
-      const { rows } = await client.query<{ ssl: boolean }>("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
-      // A cancel request takes the same way.
-      const sleeping = client.query("SELECT pg_sleep(1000)").catch((error: unknown) => error);
-      await untilRow(admin, "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()");
-      await requestCancel(gateway.port, keyOf(client));
-      expect(await sleeping).toMatchObject({ code: "57014" });
-      await client.end();
-      return rows[0]!.ssl;
-    };
-    expect([await encrypted("disable"), await encrypted("prefer"), await encrypted("require")]).toEqual([false, true, true]);
-    // Not signed by anybody who is trusted.
-    await expect(gateway.connect({ database: "verify-full" })).rejects.toMatchObject({ code: "08001" });
-    const plain = await startGateway([databaseOn("require", { ...addressOf(cluster, "postgres"), sslmode: "require" }), databaseOn("prefer", { ...addressOf(cluster, "postgres"), sslmode: "prefer" })]);
-    await expect(plain.connect({ database: "require" })).rejects.toMatchObject({ code: "08001" });
-    await (await plain.connect({ database: "prefer" })).end();
   });
 });
 

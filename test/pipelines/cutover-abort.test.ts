@@ -232,13 +232,24 @@ describe("a cutover is given up", () => {
     await expectUndone(step !== "ready" && app.gate.calls.includes("pause"));
   });
 
+  it("where the operator stops it within cutover_last_transaction_delay, and nothing has waited yet", async () => {
+    const stop = new AbortController();
+    const stopped = rejection(attempt({ lastTransactionDelay: 3_600_000 }, stop.signal));
+    while ((await source.query("SELECT FROM pg_stat_activity WHERE application_name LIKE 'pg-reshard % cutover' AND state = 'idle'")).rowCount === 0);
+    stop.abort();
+    expect(await stopped).toMatchObject({ code: "INTERRUPTED" });
+    await expectUndone(false);
+  });
+
   it("and not once the switch has begun; all that was acknowledged is there", async () => {
     const stop = new AbortController();
     app.gate.before = (method) => {
       if (method === "switch") stop.abort();
     };
-    const { paused, durations } = await attempt({}, stop.signal);
+    const { paused, durations } = await attempt({ lastTransactionDelay: 400 }, stop.signal);
     expect(paused).toBeGreaterThan(0);
+    // What cutover_last_transaction_delay adds, before applications wait. A timer may be a millisecond early.
+    expect(durations.ready).toBeGreaterThanOrEqual(399);
     expect(Object.keys(durations).sort()).toEqual([...CUTOVER_STEPS].sort());
     expect(app.gate.inCharge).toBe(app.pipeline.to.name);
     expect(replication.isRunning).toBe(false);

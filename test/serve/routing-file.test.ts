@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadServeConfiguration } from "../../src/config/serve.js";
-import { swapNames } from "../../src/config/swap-names.js";
+import { renameDatabases } from "../../src/config/rename-databases.js";
 import type { Database } from "../../src/config/types.js";
 import { readRouting, writeRouting } from "../../src/serve/routing-file.js";
 import { inChargeOf, type ServedDatabase, servedDatabases, swappedRouting } from "../../src/serve/served-databases.js";
@@ -40,7 +40,7 @@ test("names are the files' until two are exchanged, and then what was written, w
   expect(names(after)).toEqual([["prod_2x", "prod", "prod", "old"], ["prod", "prod_2x", "prod_2x", "shard-0"], ["logs", "logs", "logs", "elsewhere"]]);
 
   // The files are saved with the names exchanged: the same servers serve the same names.
-  const saved = servedDatabases(databasesOf(swapNames(text, "prod", "prod_2x")!), readRouting(directory));
+  const saved = servedDatabases(databasesOf(renameDatabases(text, new Map([["prod", "prod_2x"], ["prod_2x", "prod"]]))!), readRouting(directory));
   expect(names(saved)).toEqual([["prod_2x", "prod", "prod_2x", "old"], ["prod", "prod_2x", "prod", "shard-0"], ["logs", "logs", "logs", "elsewhere"]]);
 
   expect([inCharge(saved, "prod", "prod_2x"), inCharge(saved, "prod_2x", "prod")]).toEqual(["destination", "source"]);

@@ -31,3 +31,18 @@ export async function startTestCluster(options: ClusterOptions = {}): Promise<Cl
   atEnd(() => cluster.stop());
   return cluster;
 }
+
+/** Lets a server speak TLS, from the next connection on. Its files are written by itself, so that they are its user's. */
+export async function offerTls(cluster: Cluster, { certificate, key }: { readonly certificate: Buffer; readonly key: Buffer }): Promise<void> {
+  const admin = await cluster.connect();
+  const files = { certificate: `${cluster.directory}/data/test.crt`, key: `${cluster.directory}/data/test.key` };
+  await admin.query(`COPY (SELECT line FROM unnest(string_to_array($$${certificate.toString().trim()}$$, E'\\n')) AS line) TO '${files.certificate}'`);
+  await admin.query(`COPY (SELECT line FROM unnest(string_to_array($$${key.toString().trim()}$$, E'\\n')) AS line) TO PROGRAM 'umask 077; cat > ${files.key}'`);
+  const before = (await admin.query<{ at: string }>("SELECT pg_conf_load_time()::text AS at")).rows[0]!.at;
+  await admin.query(`ALTER SYSTEM SET ssl_cert_file = '${files.certificate}'`);
+  await admin.query(`ALTER SYSTEM SET ssl_key_file = '${files.key}'`);
+  await admin.query("ALTER SYSTEM SET ssl = on");
+  await admin.query("SELECT pg_reload_conf()");
+  while ((await admin.query<{ loaded: boolean }>("SELECT current_setting('ssl')::bool AND pg_conf_load_time()::text <> $1 AS loaded", [before])).rows[0]!.loaded !== true);
+  await admin.end();
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
+import { fileURLToPath } from "node:url";
 import pg from "pg";
 import type { Database, ServerAddress } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
@@ -13,6 +14,13 @@ export const TLS = {
   certificate: readFileSync(new URL("tls/certificate.pem", import.meta.url)),
   key: readFileSync(new URL("tls/key.pem", import.meta.url)),
 };
+/** Signed by that one, for localhost by name only. */
+export const LOCALHOST_TLS = {
+  certificate: readFileSync(new URL("tls/localhost-certificate.pem", import.meta.url)),
+  key: readFileSync(new URL("tls/localhost-key.pem", import.meta.url)),
+};
+/** Of TLS, as NODE_EXTRA_CA_CERTS wants it. */
+export const AUTHORITY = fileURLToPath(new URL("tls/certificate.pem", import.meta.url));
 
 /** What clients of the tests' gateways know. */
 export const USER = "app";

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadServeConfiguration } from "../../src/config/serve.js";
-import { swapNames } from "../../src/config/swap-names.js";
+import { renameDatabases, usersLeftBehind } from "../../src/config/rename-databases.js";
 import { filesOf } from "./files.js";
+
+function exchanged(one: string, other: string): ReadonlyMap<string, string> {
+  return new Map([[one, other], [other, one]]);
+}
 
 const FILE = `# both databases
 [[databases]]
@@ -18,7 +22,7 @@ user = "u"
 `.replace(" ; ", "");
 
 test("names are exchanged, everything else stays as it was", () => {
-  expect(swapNames(FILE, "prod", "prod_2x")).toBe(`# both databases
+  expect(renameDatabases(FILE, exchanged("prod", "prod_2x"))).toBe(`# both databases
 [[databases]]
 name = "prod_2x" # the one that serves
 host = "old"
@@ -52,14 +56,14 @@ name = "a"
 [general]
 host = "a"
 `;
-  expect(swapNames(text, "a", "b")).toBe(`databases = [{ name = "b", database_name = "a", host = "h" }, { name = "a", host = "h", database_name = "x" }]
+  expect(renameDatabases(text, exchanged("a", "b"))).toBe(`databases = [{ name = "b", database_name = "a", host = "h" }, { name = "a", host = "h", database_name = "x" }]
 omnisharded_tables = [{ database = "a", tables = ["a"] }]
 [[users]]
 name = "a"
 databases = ["b", "c", "a"]
 [[users]]
 name = "b"
-database = "a"
+database = "b"
 [[sharded_tables]]
 database = "a"
 name = "b"
@@ -72,8 +76,37 @@ host = "a"
 `);
 });
 
+const USERS = `[[users]]
+name = "app" # reaches what is called a
+database = "a"
+[[users]]
+name = "both"
+database = "a"
+server_password = "on a's servers"
+[[users]]
+name = "both"
+database = "b"
+server_password = "on b's servers"
+[[users]]
+name = "owner"
+database = "a"
+schema_admin = true
+[[users]]
+name = "all"
+all_databases = true
+schema_admin = true
+`;
+
+test("of users, those entries that say how to log in on the servers", () => {
+  expect(renameDatabases(USERS, exchanged("a", "b"))).toBe(USERS
+    .replace('"a"\nserver', '"B"\nserver').replace('"b"\nserver', '"a"\nserver').replace('"B"', '"b"')
+    .replace('"a"\nschema', '"b"\nschema'));
+  expect(usersLeftBehind(USERS, exchanged("a", "b"))).toEqual([{ user: "owner", database: "a" }]);
+  expect(usersLeftBehind(`${USERS}[[users]]\nname = "owner"\ndatabase = "b"\n`, exchanged("a", "b"))).toEqual([]);
+});
+
 test("not where a name comes from the environment", () => {
-  expect(swapNames('[[databases]]\nname = "${NAME}"\nhost = "h"\n[[databases]]\nname = "b"\nhost = "i"\n', "a", "b")).toBeUndefined();
+  expect(renameDatabases('[[databases]]\nname = "${NAME}"\nhost = "h"\n[[databases]]\nname = "b"\nhost = "i"\n', exchanged("a", "b"))).toBeUndefined();
 });
 
 test("twice is the configuration as it was", () => {
@@ -83,10 +116,10 @@ test("twice is the configuration as it was", () => {
     fc.property(fc.uniqueArray(entry, { selector: ({ name }) => name, minLength: 1 }), name, name, (entries, one, other) => {
       const text = entries.map((each) => `[[databases]]\nname = ${JSON.stringify(each.name)}\nhost = "${each.host}"\nport = ${each.port}\nuser = "u"\n${each.given === undefined ? "" : `database_name = ${JSON.stringify(each.given)}\n`}`).join("");
       const load = (config: string) => loadServeConfiguration({ config: "c", users: "c" }, {}, filesOf({ c: config })).databases;
-      const once = swapNames(text, one, other)!;
+      const once = renameDatabases(text, exchanged(one, other))!;
       const rename = (given: string): string => (given === one ? other : given === other ? one : given);
       expect(load(once)).toEqual(load(text).map((database) => ({ ...database, name: rename(database.name) })));
-      expect(load(swapNames(once, one, other)!)).toEqual(load(text));
+      expect(load(renameDatabases(once, exchanged(one, other))!)).toEqual(load(text));
     }),
   );
 });
