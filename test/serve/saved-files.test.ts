@@ -28,7 +28,7 @@ beforeAll(async () => {
   const port = await freePort();
   const config = [
     "# What the shop is served from.",
-    `[general]\nhost = "127.0.0.1"\nport = ${port} # the applications know it\ncutover_save_config = true\n`,
+    `[general]\nhost = "127.0.0.1"\nport = ${port} # the applications know it\ncutover_save_config = true\ncutover_verify = false\n`,
     `[admin]\npassword = "${ADMIN_PASSWORD}"\n`,
     databasesToml({ prod: [{ cluster, database: "shop" }], prod_2x: [0, 1].map((number) => ({ cluster, database: `shop_${number}` })) }),
     toldShardingToml("prod_2x"),
@@ -98,9 +98,6 @@ test("the files are saved at a cutover and at the way back: a gateway that has n
   await admin.query(`CUTOVER ${back}`);
   await writers.during(async () => { await expect.poll(databaseOf, { timeout: 30_000 }).toBe("shop"); });
   expect(contents()).toEqual({ ...before, "pgdog.bak.toml": after["pgdog.toml"], "users.bak.toml": after["users.toml"] });
-  await writers.more(50);
-  await startedAnew();
-  expect(await databaseOf()).toBe("shop");
   await writers.more(50);
   await writers.stop();
   expect(writers.faults(await readTold(one))).toEqual([]);

@@ -43,6 +43,6 @@ export async function offerTls(cluster: Cluster, { certificate, key }: { readonl
   await admin.query(`ALTER SYSTEM SET ssl_key_file = '${files.key}'`);
   await admin.query("ALTER SYSTEM SET ssl = on");
   await admin.query("SELECT pg_reload_conf()");
-  while ((await admin.query<{ loaded: boolean }>("SELECT current_setting('ssl')::bool AND pg_conf_load_time()::text <> $1 AS loaded", [before])).rows[0]!.loaded !== true);
+  while ((await admin.query<{ loaded: boolean }>("SELECT current_setting('ssl')::bool AND pg_conf_load_time()::text <> $1 AS loaded", [before])).rows.every(({ loaded }) => !loaded));
   await admin.end();
 }
