@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import type pg from "pg";
 import { beforeAll, expect, test } from "vitest";
 import { freePort } from "../../src/embedded/free-port.js";
 import { CUTOVER_STEPS, type CutoverStep } from "../../src/progress/cutover-journal.js";
+import { Directory } from "../../src/serve/directory.js";
 import { startTestCluster } from "../support/cluster.js";
 import { APP_PASSWORD, databasesToml, GENERAL_TOML, ServedFiles, usersToml } from "../support/served.js";
 import { ServedProcess } from "../support/served-process.js";
@@ -16,6 +18,7 @@ type Size = "one" | "two" | "three";
 
 /** Of the database with so many shards. */
 const shards: Record<Size, pg.Client[]> = { one: [], two: [], three: [] };
+let files: ServedFiles;
 let served: ServedProcess;
 let writers: ToldWriters;
 
@@ -35,10 +38,11 @@ beforeAll(async () => {
   }
   await shards.one[0]!.query(TOLD_SCHEMA);
   const port = await freePort();
-  served = new ServedProcess(new ServedFiles(
-    GENERAL_TOML.replace("port = 0", `port = ${port}\ntwo_phase_commit = true`) + databasesToml({ prod: places.one, prod_2x: places.two, prod_3x: places.three }) + toldShardingToml("prod_2x") + toldShardingToml("prod_3x"),
+  files = new ServedFiles(
+    GENERAL_TOML.replace("port = 0", `port = ${port}\ntwo_phase_commit = true\ncutover_save_config = true`) + databasesToml({ prod: places.one, prod_2x: places.two, prod_3x: places.three }) + toldShardingToml("prod_2x") + toldShardingToml("prod_3x"),
     usersToml(old),
-  ), port);
+  );
+  served = new ServedProcess(files, port);
   await served.start();
   writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, mayBreak: served.listening });
 });
@@ -93,6 +97,11 @@ function expectedOutcomes(steps: readonly CutoverStep[]): unknown[] {
   return ["there", "back"].flatMap((direction) => steps.map((step) => expect.stringMatching(`^${direction}, killed at ${step}: ${outcome(step)}$`) as unknown));
 }
 
+/** What the databases are called, by their first shard's database. */
+function namesIn(of: ServedFiles): Record<string, string> {
+  return Object.fromEntries(new Directory(of, {}).databases.map(({ name, shards: [first] }) => [first!.primary.database, name]));
+}
+
 /** What two-phase commits have on the way on the two shards. */
 async function prepared(): Promise<readonly string[]> {
   return (await shards.two[0]!.query<{ gid: string }>("SELECT gid FROM pg_prepared_xacts")).rows.map(({ gid }) => gid);
@@ -140,4 +149,7 @@ test("killed at steps of cutovers and in two-phase commits: one side is in charg
   // What streams catches up.
   await expect.poll(async () => writers.faults(await readTold(shards.three)), { timeout: 30_000 }).toEqual([]);
   expect(await prepared()).toEqual([]);
+  // The saved files say by themselves what they say with the routing file.
+  const alone = new ServedFiles(readFileSync(files.config, "utf8"), readFileSync(files.users, "utf8"));
+  expect(namesIn(alone)).toEqual(namesIn(files));
 }, 600_000);
