@@ -15,6 +15,8 @@ export default defineConfig({
     setupFiles: "test/support/run-ends.ts",
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A process goes on with the next file: loading the same modules for each file cost a minute. Files leave nothing behind.
+    isolate: false,
     // Two cores: more files at once only makes servers slower.
     maxWorkers: 2,
     // pg_dump and the parser are short runs of large WebAssembly: optimizing it takes longer than running it.

@@ -32,7 +32,7 @@ export async function benchCutover({ rounds }: BenchOptions): Promise<Measured[]
       const login = { host: "127.0.0.1", port: served.port, user: "bench", password: PASSWORD, database: "prod" };
       const admin = new pg.Client({ ...login, user: "admin", database: "admin" });
       await admin.connect();
-      const writers = await ToldWriters.start({ login, writers: KINDS });
+      const writers = await ToldWriters.start({ login, writers: KINDS, thinks: 0 });
       await writers.more(100);
       await admin.query("RESHARD prod prod_2x all_tables");
       const tasks: string[] = [];

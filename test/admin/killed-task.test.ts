@@ -9,6 +9,7 @@ import { startTestCluster } from "../support/cluster.js";
 import { worldOf } from "../support/admin-world.js";
 import { APP_TABLES, makeApp } from "../support/cutover-app.js";
 import { differences } from "../support/oracle.js";
+import { moment } from "../support/moment.js";
 
 interface Told {
   readonly id: number;
@@ -51,11 +52,11 @@ it("a task is gone on with wherever its process was killed", async () => {
     for (;;) {
       const found = tasks.list().find((candidate) => candidate.id === task)!;
       if (found.endedAt !== undefined) return found.failure?.message ?? found.state;
-      await new Promise((resolve) => setImmediate(resolve));
+      await moment();
     }
   };
   expect(tasks.list().map((task) => [task.id, task.state])).toEqual([[id, "running"]]);
-  while (tasks.list()[0]!.progress.stage !== "replicate") await new Promise((resolve) => setImmediate(resolve));
+  while (tasks.list()[0]!.progress.stage !== "replicate") await moment();
   const verify = await tasks.begin({ kind: "verify", source: "prod", destination: "spare", publication: "everything", slot: undefined, phase: undefined });
   expect(await ended(verify.id)).toBe("finished");
   // What was copied by a process that was killed is there with its totals.

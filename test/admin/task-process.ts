@@ -1,5 +1,6 @@
 import { TaskManager } from "../../src/admin/task-manager.js";
 import type { Pipeline } from "../../src/config/types.js";
+import { moment } from "../support/moment.js";
 
 /* A process that goes on with a pipeline's tasks, or begins COPY_DATA where there are none; it tells each change, and lives until it is killed. */
 
@@ -19,5 +20,5 @@ for (;;) {
   const text = JSON.stringify(tasks.list().map(({ id, state, progress }) => ({ id, state, stage: progress.stage, done: progress.copies.copies().filter((copy) => copy.state === "done").length })));
   if (text !== told) process.stdout.write(`${text}\n`);
   told = text;
-  await new Promise((resolve) => setImmediate(resolve));
+  await moment();
 }

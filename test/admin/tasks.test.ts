@@ -6,6 +6,7 @@ import { worldOf } from "../support/admin-world.js";
 import { startTestCluster } from "../support/cluster.js";
 import { type App, APP_TABLES, AppWriters, makeApp, wrongEntries } from "../support/cutover-app.js";
 import { differences } from "../support/oracle.js";
+import { moment } from "../support/moment.js";
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -25,7 +26,7 @@ async function until(admin: pg.Client, id: string, is: (row: Row) => boolean): P
     if (row === undefined) throw new Error(`task ${id} is gone`);
     if (is(row)) return row;
     if (/^(failed|finished|cancelled)/.test(row["status"]!)) throw new Error(`task ${id} is ${JSON.stringify(row)}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await moment();
   }
 }
 

@@ -9,6 +9,7 @@ import { RawSession } from "../gateway/sharded/raw-session.js";
 import { startTestCluster } from "../support/cluster.js";
 import { keyOf, requestCancel, until, untilRow } from "../support/raw-client.js";
 import { APP_PASSWORD, databasesToml, GENERAL_TOML, Served, ServedFiles, usersToml } from "../support/served.js";
+import { moment } from "../support/moment.js";
 
 /*
  * What becomes of a client that is in the middle of something when a database is moved to two shards, and back: the table
@@ -506,7 +507,7 @@ async function begin(admin: pg.Client, command: string): Promise<string> {
 /** Cuts a task over, and calls `paused` while the gateway holds transactions back; the id of the task that streams back. */
 async function cutOver(admin: pg.Client, id: string, paused: () => Promise<void>): Promise<string> {
   await admin.query(`CUTOVER ${id}`);
-  while (!(await admin.query<{ database: string; paused: boolean }>("SHOW POOLS")).rows.some(({ database, paused: held }) => database === "prod" && held));
+  while (!(await admin.query<{ database: string; paused: boolean }>("SHOW POOLS")).rows.some(({ database, paused: held }) => database === "prod" && held)) await moment();
   await paused();
   await task(admin, id, ({ status }) => status === "finished");
   for (;;) {

@@ -7,6 +7,7 @@ import { isRetryable } from "../../src/postgres/server-errors.js";
 import type { ChangeStreamOptions } from "../../src/sources/change-stream.js";
 import { type LiveShards, withLiveShards } from "../support/changes-live.js";
 import { startTestCluster } from "../support/cluster.js";
+import { moment } from "../support/moment.js";
 
 const cluster = await startTestCluster();
 const MEBIBYTE = 1024 * 1024;
@@ -65,11 +66,12 @@ async function untilReceived(live: LiveShards, position: Lsn): Promise<void> {
   for (;;) {
     const { rowCount } = await live.source.query("SELECT FROM pg_stat_replication WHERE application_name = $2 AND write_lsn >= $1::text::pg_lsn", [formatLsn(position), `test ${live.slot}`]);
     if (rowCount === 1) return;
+    await moment();
   }
 }
 
 async function untilConfirmed(live: LiveShards, position: Lsn): Promise<void> {
-  while ((await live.confirmed()) < position);
+  while ((await live.confirmed()) < position) await moment();
 }
 
 /** Commit positions of what the slot holds, in order. */
@@ -329,6 +331,7 @@ describe("a stream that fails", () => {
       for (;;) {
         const { rowCount } = await live.source.query("SELECT FROM pg_stat_activity WHERE application_name = $1", [`test ${live.slot}`]);
         if (rowCount === 0) break;
+        await moment();
       }
       expect((await commits(live)).length).toBe(1);
     });

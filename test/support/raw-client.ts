@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type pg from "pg";
 import { cancelRequest } from "../../src/wire/frontend-messages.js";
+import { moment } from "./moment.js";
 
 /** Sends the bytes and gives all that comes back until the other side closes. */
 export async function talk(port: number, ...pieces: readonly Buffer[]): Promise<Buffer> {
@@ -29,10 +30,10 @@ export async function requestCancel(port: number, { processId, secretKey }: { pr
 
 /** Until the query gives a row. */
 export async function untilRow(client: pg.Client, text: string, values: readonly unknown[] = []): Promise<void> {
-  while ((await client.query(text, [...values])).rowCount === 0);
+  while ((await client.query(text, [...values])).rowCount === 0) await moment();
 }
 
 /** Until a state of this process is reached. */
 export async function until(reached: () => boolean): Promise<void> {
-  while (!reached()) await new Promise(setImmediate);
+  while (!reached()) await moment();
 }

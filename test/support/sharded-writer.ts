@@ -2,6 +2,7 @@ import type pg from "pg";
 import { type Random, seededRandom } from "../../src/demo/random.js";
 import { keyRouter } from "../../src/sharding/key-router.js";
 import { hashed, type Place } from "./pipeline.js";
+import { moment } from "./moment.js";
 
 /** Tables of a source that is sharded by tenant already; every shard has them. The key of `items` becomes bigint. */
 export const SHARDED_SCHEMA = `
@@ -57,7 +58,10 @@ export class ShardedWriter {
 
   start(): void {
     this.#loop = (async () => {
-      while (!this.#stopped) await this.write();
+      while (!this.#stopped) {
+        await this.write();
+        await moment();
+      }
     })();
     this.#loop.catch(() => undefined);
   }
@@ -65,7 +69,7 @@ export class ShardedWriter {
   /** Waits until so many more transactions were written. */
   async more(transactions: number): Promise<void> {
     const until = this.#done + transactions;
-    while (this.#done < until && !this.#stopped) await Promise.race([this.#loop, new Promise((resolve) => setImmediate(resolve))]);
+    while (this.#done < until && !this.#stopped) await Promise.race([this.#loop, moment()]);
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import pg from "pg";
 import postgres from "postgres";
+import { moment } from "./moment.js";
 
 /* Applications that remember what they were told, on a database of users with a table of entries by user. */
 
@@ -48,7 +49,11 @@ export interface ToldWritersOptions {
    * know of what it was told nothing.
    */
   readonly mayBreak?: () => Promise<void>;
+  /** Milliseconds that each thinks between two transactions: at full speed they leave nothing of the machine to those that they wait for. */
+  readonly thinks?: number;
 }
+
+const THINKS = 10;
 
 interface Writer {
   readonly parts: number;
@@ -60,7 +65,7 @@ interface Writer {
   next: number;
 }
 
-/** Writers as fast as they can, until `stop`. */
+/** Writers that go on until `stop`. */
 export class ToldWriters {
   readonly #options: ToldWritersOptions;
   readonly #writers: Writer[] = [];
@@ -106,7 +111,7 @@ export class ToldWriters {
   async more(transactions: number): Promise<void> {
     const wanted = this.#transactions + transactions;
     await this.during(async () => {
-      while (this.#transactions < wanted) await new Promise((resolve) => setImmediate(resolve));
+      while (this.#transactions < wanted) await moment();
     });
   }
 
@@ -151,6 +156,7 @@ export class ToldWriters {
   async #write(first: Application, writer: number): Promise<void> {
     const own = (this.#writers[writer] ??= { parts: first.parts, note: first.note === true, counter: first.counter === true, told: new Set(), inDoubt: new Set(), next: 0 });
     const { told, inDoubt } = own;
+    const { thinks = THINKS } = this.#options;
     let application: Application | undefined = first;
     while (!this.#stopping) {
       const number = own.next++;
@@ -163,13 +169,14 @@ export class ToldWriters {
         told.add(number);
         this.#transactions++;
         this.#longest = Math.max(this.#longest, performance.now() - began);
+        if (thinks > 0) await new Promise((resolve) => setTimeout(resolve, thinks));
       } catch (error) {
         if (this.#options.mayBreak === undefined) throw new Error(`writer ${writer} (${first.kind}): ${error instanceof Error ? error.message : String(error)}`, { cause: error });
         if (application === undefined) inDoubt.delete(number);
         await application?.end().catch(() => undefined);
         application = undefined;
         await this.#options.mayBreak();
-        await new Promise((resolve) => setImmediate(resolve));
+        await moment();
       }
     }
     await application?.end().catch(() => undefined);
