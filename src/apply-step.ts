@@ -3,12 +3,9 @@ import type { Batch } from "./flow.js";
 import type { Lsn } from "./postgres/lsn.js";
 import type { PgoutputRelation } from "./postgres/pgoutput-message.js";
 
-/** A value that a row does not carry: unchanged TOAST, or a column that is not part of a key. */
-export const ABSENT = -1;
-
 /**
  * Rows of one table, values left where they lie: value `column` of row `i` begins at
- * `offsets[i * relation.columns.length + column]` of `buffer` with its kind byte (`n`, `t`, `b`), or is `ABSENT`.
+ * `offsets[i * relation.columns.length + column]` of `buffer` with its kind byte (`n`, `t`, `b`), or is `ABSENT` (postgres/tuple-values).
  */
 export interface RowSet {
   readonly relation: PgoutputRelation;

@@ -1,11 +1,11 @@
-import { ABSENT, type ApplyStep, type RowSet } from "../apply-step.js";
+import type { ApplyStep, RowSet } from "../apply-step.js";
 import { Action } from "../change-batch.js";
 import { defect, ReshardError } from "../errors.js";
 import { displayName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
+import { ABSENT, locateTuple, valueBytes } from "../postgres/tuple-values.js";
 import type { ChangeFold, UpdateAction } from "./change-fold.js";
-import { KeyIndex, valueBytes } from "./key-index.js";
+import { KeyIndex } from "./key-index.js";
 
 /** In place of a former row: the batch itself has put the row in. In place of a present one: the row is gone. */
 const NONE = -1;
@@ -105,14 +105,9 @@ export class EqualRowsFold implements ChangeFold {
     return entry;
   }
 
-  /** Where each value of a TupleData begins; unchanged TOAST is absent. */
   #valuesOf(tuple: number): Int32Array {
     const values = new Int32Array(this.relation.columns.length);
-    let at = tuple + 2;
-    for (let column = 0; column < values.length; column++) {
-      values[column] = this.#buffer[at] === COLUMN_UNCHANGED ? ABSENT : at;
-      at += valueBytes(this.#buffer, at);
-    }
+    locateTuple(this.#buffer, tuple, values);
     return values;
   }
 

@@ -1,3 +1,5 @@
+import { valueBytes } from "../postgres/tuple-values.js";
+
 /**
  * Finds the entry of a key given as bytes: a hash table over places in a buffer. Nothing is allocated for a key; a key
  * is `width` offsets (of a value's kind byte in pgoutput's TupleData), and two are equal where their bytes are.
@@ -95,11 +97,4 @@ export class KeyIndex {
     }
     this.#slots = slots;
   }
-}
-
-/** Bytes of the value whose kind byte is at `at`, that byte and the length included. */
-export function valueBytes(buffer: Buffer, at: number): number {
-  const kind = buffer[at]!;
-  // n and u stand alone; b and t have an Int32 length.
-  return kind === 0x6e || kind === 0x75 ? 1 : 5 + buffer.readInt32BE(at + 1);
 }

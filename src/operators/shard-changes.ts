@@ -4,14 +4,11 @@ import { ReshardError } from "../errors.js";
 import type { Operator } from "../flow.js";
 import { displayName } from "../postgres/identifiers.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+import { COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
+import { valueBytes } from "../postgres/tuple-values.js";
 import { EVERY_SHARD, NO_SHARD, type NULL_KEY, type ShardOfKey, type TableRoute, UNKNOWN_SHARD } from "../sharding/table-route.js";
 import { textKeyRouter } from "../sharding/text-key.js";
 import { unroutableKey } from "../sharding/unroutable-key.js";
-
-/** Column kinds in a TupleData (manual, "Logical Replication Message Formats"). */
-const NULL = 0x6e; // n
-const UNCHANGED = 0x75; // u
 
 /**
  * Notes for each change the shard of the row before and after. Where the sharding key is not part of the replica
@@ -98,15 +95,12 @@ function shard(batch: ChangeBatch, keyOf: (relation: PgoutputRelation) => KeyCol
 function shardOfTuple(buffer: Buffer, tuple: number, key: KeyColumn): number {
   if (key.route?.kind !== "key") return key.route?.kind === "fixed" ? key.route.shard : EVERY_SHARD;
   let at = tuple + 2;
-  for (let column = 0; column < key.index; column++) {
-    const kind = buffer[at]!;
-    at += kind === NULL || kind === UNCHANGED ? 1 : 5 + buffer.readInt32BE(at + 1);
-  }
+  for (let column = 0; column < key.index; column++) at += valueBytes(buffer, at);
   const kind = buffer[at]!;
   // A key so long that it is stored outside the row and was not touched: the row stays wherever it is.
-  if (kind === UNCHANGED) return UNKNOWN_SHARD;
+  if (kind === COLUMN_UNCHANGED) return UNKNOWN_SHARD;
   const shardOf = kind === COLUMN_TEXT ? key.shardOfText! : key.route.shardOf;
-  const shard = shardOf(buffer, at + 5, kind === NULL ? -1 : buffer.readInt32BE(at + 1));
+  const shard = shardOf(buffer, at + 5, kind === COLUMN_NULL ? -1 : buffer.readInt32BE(at + 1));
   if (shard < 0) throw unroutableKey(shard as typeof NULL_KEY, key.relation, key.route.column);
   return shard;
 }

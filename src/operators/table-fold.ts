@@ -1,9 +1,9 @@
-import { ABSENT, type ApplyStep, type RowSet } from "../apply-step.js";
+import type { ApplyStep, RowSet } from "../apply-step.js";
 import { Action } from "../change-batch.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
+import { ABSENT, locateTuple, valueBytes } from "../postgres/tuple-values.js";
 import type { ChangeFold, UpdateAction } from "./change-fold.js";
-import { KeyIndex, valueBytes } from "./key-index.js";
+import { KeyIndex } from "./key-index.js";
 
 /** What is to become of a row, as bits. */
 const DELETED = 1;
@@ -52,22 +52,22 @@ export class TableFold implements ChangeFold {
    * from another shard.
    */
   upsert(newTuple: number): void {
-    this.#locate(newTuple, this.#tuple);
+    locateTuple(this.#buffer, newTuple, this.#tuple);
     const entry = this.#entryOf(this.#tuple);
     if (this.#isWhole()) this.#putWhole(entry, NEW);
     else this.#putPartial(entry, true);
   }
 
   delete(tuple: number): void {
-    this.#locate(tuple, this.#old);
+    locateTuple(this.#buffer, tuple, this.#old);
     this.#remove(this.#entryOf(this.#old));
   }
 
   update(oldTuple: number, oldTupleIsRow: boolean, newTuple: number, action: UpdateAction): void {
-    this.#locate(newTuple, this.#tuple);
+    locateTuple(this.#buffer, newTuple, this.#tuple);
     let keyChanged = false;
     if (oldTuple !== 0) {
-      this.#locate(oldTuple, this.#old);
+      locateTuple(this.#buffer, oldTuple, this.#old);
       if (oldTupleIsRow) this.#takeUnchanged(this.#old, 0);
       // A key value stored outside the row comes with the old key only.
       for (const column of this.#keyColumns) if (this.#tuple[column] === ABSENT) this.#tuple[column] = this.#old[column]!;
@@ -195,14 +195,5 @@ export class TableFold implements ChangeFold {
   #isWhole(): boolean {
     for (let column = 0; column < this.#width; column++) if (this.#tuple[column] === ABSENT) return false;
     return true;
-  }
-
-  /** Notes where each value of a TupleData begins; unchanged TOAST is absent. */
-  #locate(tuple: number, into: Int32Array): void {
-    let at = tuple + 2;
-    for (let column = 0; column < this.#width; column++) {
-      into[column] = this.#buffer[at] === COLUMN_UNCHANGED ? ABSENT : at;
-      at += valueBytes(this.#buffer, at);
-    }
   }
 }

@@ -1,6 +1,7 @@
-import { ABSENT, type RowSet } from "../apply-step.js";
+import type { RowSet } from "../apply-step.js";
 import { defect } from "../errors.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+import { ABSENT } from "../postgres/tuple-values.js";
 import { writeWidened } from "../postgres/widen-integer.js";
 import { checkNarrowedText, writeNarrowedValue } from "./narrowed-value.js";
 

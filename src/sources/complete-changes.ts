@@ -1,9 +1,9 @@
 import { concatMap, of } from "rxjs";
-import { ABSENT, type RowSet } from "../apply-step.js";
+import type { RowSet } from "../apply-step.js";
 import { type ChangeBatch, DELETE, NO_TUPLE, type SourceTransaction, TRUNCATE } from "../change-batch.js";
 import type { Operator } from "../flow.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { COLUMN_NULL, COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
+import { ABSENT, locateTuple, valueBytes } from "../postgres/tuple-values.js";
 
 export interface CompleteChangesOptions {
   /** Whether a relation's new rows have to be whole. */
@@ -89,19 +89,10 @@ async function complete(batch: ChangeBatch, incomplete: readonly Incomplete[], o
   return { ...batch, buffer: Buffer.concat(pieces), bytes: end, kinds, oldTuples, newTuples };
 }
 
-/** Where each value of a tuple begins; `ABSENT` where it is not sent. */
 function locate(buffer: Buffer, tuple: number, columns: number): Int32Array {
   const offsets = new Int32Array(columns);
-  let at = tuple + 2;
-  for (let column = 0; column < columns; column++) {
-    offsets[column] = buffer[at] === COLUMN_UNCHANGED ? ABSENT : at;
-    at += valueBytes(buffer, at);
-  }
+  locateTuple(buffer, tuple, offsets);
   return offsets;
-}
-
-function valueBytes(buffer: Buffer, at: number): number {
-  return buffer[at] === COLUMN_NULL || buffer[at] === COLUMN_UNCHANGED ? 1 : 5 + buffer.readInt32BE(at + 1);
 }
 
 function tupleOf({ buffer, offsets }: Pick<RowSet, "buffer" | "offsets">): Buffer {

@@ -1,8 +1,9 @@
 import type pg from "pg";
-import { ABSENT, type RowSet } from "../apply-step.js";
+import type { RowSet } from "../apply-step.js";
 import type { PublishedTable } from "../postgres/catalog.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+import { ABSENT } from "../postgres/tuple-values.js";
 
 /** How a row of a published table is found. */
 export type KeyedTable = Pick<PublishedTable, "key" | "partitioned">;

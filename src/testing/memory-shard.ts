@@ -1,5 +1,6 @@
-import { ABSENT, type ApplyStep, isEqualStep, type RowSet } from "../apply-step.js";
+import { type ApplyStep, isEqualStep, type RowSet } from "../apply-step.js";
 import { COLUMN_NULL, COLUMN_TEXT } from "../postgres/pgoutput-tuple.js";
+import { ABSENT } from "../postgres/tuple-values.js";
 import { addRow, removeRow, type RowTable, type State, type TestRow, textOf } from "./test-rows.js";
 import type { TestColumn, TestTable } from "./test-table.js";
 

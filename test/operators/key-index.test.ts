@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { KeyIndex, valueBytes } from "../../src/operators/key-index.js";
+import { KeyIndex } from "../../src/operators/key-index.js";
+import { valueBytes } from "../../src/postgres/tuple-values.js";
 
 const value = fc.oneof(
   fc.constant(Buffer.from("n")),

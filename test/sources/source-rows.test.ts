@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { ABSENT, type RowSet } from "../../src/apply-step.js";
+import type { RowSet } from "../../src/apply-step.js";
+import { ABSENT } from "../../src/postgres/tuple-values.js";
 import type { PgoutputRelation } from "../../src/postgres/pgoutput-message.js";
 import { completeRows } from "../../src/sources/source-rows.js";
 import { startTestCluster } from "../support/cluster.js";
