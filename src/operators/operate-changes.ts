@@ -3,12 +3,13 @@ import { type ChangeBatch, DELETE, INSERT, NO_TUPLE, TRUNCATE, UPDATE } from "..
 import type { Operator } from "../flow.js";
 import { formatLsn } from "../postgres/lsn.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
-import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import { TableBatch } from "../table-batch.js";
 import { ChangeList } from "./change-list.js";
 import { locateTuples } from "./locate-values.js";
-import { type OperatorChain, RunningChain } from "./operator-chain.js";
+import type { OperatorChain } from "./operator-chain.js";
+import { RunningChain } from "./running-chain.js";
+import { TupleWriter } from "./tuple-writer.js";
 
 export interface OperateChangesOptions {
   /** Undefined: the relation's changes pass as they are. */
@@ -109,6 +110,8 @@ class TableWork {
   readonly #keys: { readonly tuple: number; readonly change: number }[] = [];
   /** What became of them, by former offset: none where the row is left out. */
   readonly #after = new Map<number, number>();
+  /** The keys that new rows which are left out would have, by change: of updates that tell no old key. */
+  readonly #keysOfLeftOut = new Map<number, number>();
 
   constructor(table: RelationChain, batch: ChangeBatch) {
     this.#table = table;
@@ -147,17 +150,10 @@ class TableWork {
         // A whole old row that was left out was never there; a key may have been.
         if (before !== undefined && before !== NO_TUPLE) list.put(change, DELETE, before, oldTupleIsRow[change]!, NO_TUPLE);
         // The key is what it was: the new row's, even if that is left out now.
-        else if (before === NO_TUPLE) list.put(change, DELETE, after ?? this.#keyOfNew(change), 0, NO_TUPLE);
+        else if (before === NO_TUPLE) list.put(change, DELETE, after ?? this.#keysOfLeftOut.get(change)!, 0, NO_TUPLE);
         if (after !== undefined) list.put(change, INSERT, NO_TUPLE, 0, after);
     }
   }
-
-  /** The key that a row which is left out would have. */
-  #keyOfNew(change: number): number {
-    return this.#keyTuples.get(change)!;
-  }
-
-  readonly #keyTuples = new Map<number, number>();
 
   #pass(entries: readonly { readonly tuple: number; readonly change: number }[], carries: Uint8Array, operators: (batch: TableBatch) => TableBatch, tuples: TupleWriter): void {
     if (entries.length === 0) return;
@@ -168,7 +164,7 @@ class TableWork {
     const left = entries.filter(({ tuple, change }, origin) => !kept.has(origin) && this.#batch.kinds[change] === UPDATE && this.#batch.newTuples[change] === tuple && this.#batch.oldTuples[change] === NO_TUPLE);
     if (left.length === 0) return;
     const keys = this.#table.running.keys(this.#tableBatch(left, this.#table.keyCarries));
-    for (let row = 0; row < keys.count; row++) this.#keyTuples.set(left[row]!.change, tuples.write(keys, row));
+    for (let row = 0; row < keys.count; row++) this.#keysOfLeftOut.set(left[row]!.change, tuples.write(keys, row));
   }
 
   #tableBatch(entries: readonly { readonly tuple: number; readonly change: number }[], carries: Uint8Array): TableBatch {
@@ -183,49 +179,3 @@ class TableWork {
     });
   }
 }
-
-/** Writes tuples behind a batch's bytes. */
-class TupleWriter {
-  readonly #pieces: Buffer[];
-  #end: number;
-
-  constructor(buffer: Buffer) {
-    this.#pieces = [buffer];
-    this.#end = buffer.length;
-  }
-
-  /** Where the tuple of a row begins. */
-  write(batch: TableBatch, row: number): number {
-    const { columns } = batch.table;
-    const start = this.#end;
-    const head = Buffer.allocUnsafe(2);
-    head.writeInt16BE(columns.length);
-    this.#push(head);
-    for (const { name } of columns) {
-      const column = batch.column(name);
-      const bytes = column.bytes(row);
-      if (bytes === null || bytes === undefined) {
-        this.#push(bytes === null ? NULL_COLUMN : UNCHANGED_COLUMN);
-        continue;
-      }
-      const field = Buffer.allocUnsafe(5);
-      field[0] = column.format(row) === "text" ? COLUMN_TEXT : COLUMN_BINARY;
-      field.writeInt32BE(bytes.length, 1);
-      this.#push(field);
-      this.#push(bytes);
-    }
-    return start;
-  }
-
-  buffer(): Buffer {
-    return Buffer.concat(this.#pieces);
-  }
-
-  #push(piece: Buffer): void {
-    this.#pieces.push(piece);
-    this.#end += piece.length;
-  }
-}
-
-const NULL_COLUMN = Buffer.from([COLUMN_NULL]);
-const UNCHANGED_COLUMN = Buffer.from([COLUMN_UNCHANGED]);

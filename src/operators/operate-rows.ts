@@ -7,7 +7,8 @@ import type { ValueFormat } from "../postgres/value-format.js";
 import type { RowBatch } from "../row-batch.js";
 import { TableBatch } from "../table-batch.js";
 import { locateRows } from "./locate-values.js";
-import { type OperatorChain, RunningChain } from "./operator-chain.js";
+import type { OperatorChain } from "./operator-chain.js";
+import { RunningChain } from "./running-chain.js";
 
 /**
  * Passes the rows of a COPY through a pipeline's own operators. Rows that none of them touches keep their bytes.

@@ -6,7 +6,7 @@ import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommandLine } from "../../src/cli/program.js";
 import { loadPipelineFile } from "../../src/config/load.js";
-import { RunningChain } from "../../src/operators/operator-chain.js";
+import { RunningChain } from "../../src/operators/running-chain.js";
 import { loadOperators } from "../../src/pipelines/load-operators.js";
 import { chainFor } from "../../src/pipelines/table-chain.js";
 import type { TableShape } from "../../src/table-batch.js";

@@ -7,7 +7,7 @@ import { loadPipelineFile } from "../../src/config/load.js";
 import { type LoadedOperator, loadOperators } from "../../src/pipelines/load-operators.js";
 import { checkOperatorTables } from "../../src/pipelines/check-operators.js";
 import { chainFor } from "../../src/pipelines/table-chain.js";
-import { RunningChain } from "../../src/operators/operator-chain.js";
+import { RunningChain } from "../../src/operators/running-chain.js";
 import { NULL_VALUE, TableBatch, type TableShape } from "../../src/table-batch.js";
 import { DATABASES, PIPELINE_HEAD, problemsOf } from "../config/files.js";
 import { ConfigurationError } from "../../src/config/configuration-error.js";
