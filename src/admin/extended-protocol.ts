@@ -1,6 +1,6 @@
 import { bindComplete, closeComplete, commandComplete, emptyQueryResponse, errorResponse, noData, parameterDescription, parseComplete, portalSuspended, rowDescription } from "../wire/backend-messages.js";
 import { type BindMessage, parseBind, parseExecute, parseNamed, parseParse } from "../wire/frontend-messages.js";
-import { Frontend, type Message } from "../wire/message.js";
+import { Frontend, isOfBatch, type Message } from "../wire/message.js";
 import { WireError } from "../wire/wire-error.js";
 import { fieldsOf, noticesOf, rowsOf } from "./answer-messages.js";
 import { TYPES } from "./answer.js";
@@ -40,7 +40,7 @@ export class ExtendedProtocol {
   }
 
   static handles({ type }: Message): boolean {
-    return type === Frontend.parse || type === Frontend.bind || type === Frontend.describe || type === Frontend.execute || type === Frontend.close || type === Frontend.flush;
+    return isOfBatch(type) || type === Frontend.flush;
   }
 
   /** A simple query takes the unnamed statement and portal with it. */

@@ -1,3 +1,5 @@
+import { STANDARD_STAGES_TOML } from "../config/standard-stages-toml.js";
+
 /**
  * The pipeline file of the demo for that many shards (1 or more). `examples/demo.toml` is its output for 2.
  * Servers come from the environment: DEMO_SOURCE_PORT, and DEMO_SHARD_0_PORT and so on.
@@ -112,21 +114,4 @@ password = "\${DEMO_PASSWORD}"
 }
 
 const stages = `# The standard order, written out: without [[stages]] it is the same.
-[[stages]]
-type = "schema_sync"
-phase = "pre"
-
-[[stages]]
-type = "copy"
-
-[[stages]]
-type = "schema_sync"
-phase = "post"
-
-[[stages]]
-type = "replicate"
-until = "caught-up"
-
-[[stages]]
-type = "verify"
-`;
+${STANDARD_STAGES_TOML}`;

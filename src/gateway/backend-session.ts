@@ -28,16 +28,21 @@ export interface BackendSession {
   move(): void;
   /** Cancels what the servers run for the client now. Never throws. */
   cancel(): Promise<void>;
-  /** Cancels what runs; a transaction that is open then ends the session: `run` throws `error`. Outside of one it goes on. */
-  expel(error: WireError): void;
-  /** Cancels what runs, then `run` throws `error`. */
-  terminate(error: WireError): void;
+  /** Ends `run` before the client does. */
+  readonly ending: EndedByOthers;
   /** Closes the server sessions. Resolves when the servers have closed them: open transactions are rolled back then. Never throws. */
   end(): Promise<void>;
   /** It may listen to channels: it is moved before others go on, so that it misses nothing. */
   readonly listens: boolean;
   /** The server sessions that are open. */
   readonly servers: readonly ServerInUse[];
+}
+
+export interface EndedByOthers {
+  /** Cancels what runs; a transaction that is open then ends the session: `run` throws `error`. Outside of one it goes on. */
+  expel(error: WireError): void;
+  /** Cancels what runs, then `run` throws `error`. */
+  terminate(error: WireError): void;
 }
 
 export interface ServerInUse {

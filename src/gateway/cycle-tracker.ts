@@ -1,5 +1,5 @@
 import type { TransactionStatus } from "../wire/backend-messages.js";
-import { Backend, Frontend } from "../wire/message.js";
+import { Backend, Frontend, isOfBatch } from "../wire/message.js";
 
 /** What was sent and bears on the answers to come. */
 type Sent =
@@ -75,17 +75,11 @@ export class CycleTracker {
         if (this.#copyIn) this.#copyIn = false;
         else if (!this.settled) this.#sent.push("done");
         break;
-      case Frontend.parse:
-      case Frontend.bind:
-      case Frontend.describe:
-      case Frontend.execute:
-      case Frontend.close:
+      default:
         // In the middle of a COPY it is an error, by which the COPY ends.
-        if (this.#opened || this.#copyIn) break;
+        if (!isOfBatch(type) || this.#opened || this.#copyIn) break;
         this.#sent.push("batch");
         this.#opened = true;
-        break;
-      default:
     }
   }
 

@@ -2,7 +2,7 @@ import { backendKeyData, parameterStatus, readyForQuery } from "../wire/backend-
 import { Frontend, frontendLimits } from "../wire/message.js";
 import { MessageScanner } from "../wire/message-scanner.js";
 import { cancelServer, openServer, type ServerSession } from "../wire/open-server.js";
-import { connectionLost, type WireError } from "../wire/wire-error.js";
+import { connectionLost } from "../wire/wire-error.js";
 import type { BackendSession, ServerInUse, SessionContext } from "./backend-session.js";
 import { CycleTracker } from "./cycle-tracker.js";
 import { GateEntry } from "./gate-entry.js";
@@ -21,6 +21,7 @@ type Outcome = "left" | "move";
  * transaction begins and ends. Each direction takes as much as the other side of it is ready for.
  */
 export class RelaySession implements BackendSession {
+  readonly ending = new SessionEnding(() => this.#atWork());
   readonly #context: SessionContext;
   readonly #tracker = new CycleTracker();
   readonly #watch = new StatementWatch();
@@ -32,7 +33,6 @@ export class RelaySession implements BackendSession {
   /** The loops are to stop. */
   #over = false;
   readonly #entry: GateEntry;
-  readonly #ending = new SessionEnding();
   #onSettled: (() => void) | undefined;
 
   constructor(context: SessionContext) {
@@ -60,7 +60,7 @@ export class RelaySession implements BackendSession {
     fromClient.catch(() => undefined);
     fromServer.catch(() => undefined);
     try {
-      const outcome = await Promise.race([fromClient, fromServer, this.#ending.failed]);
+      const outcome = await Promise.race([fromClient, fromServer, this.ending.failed]);
       this.#stop();
       // Nothing is under way, but perhaps the end of the last answer.
       if (outcome === "move") await fromServer;
@@ -88,14 +88,6 @@ export class RelaySession implements BackendSession {
   async cancel(): Promise<void> {
     if (this.#context.activity.state === "waiting") this.#entry.cancel();
     else if (this.#server !== undefined && !this.#tracker.settled) await cancelServer(this.#server);
-  }
-
-  expel(error: WireError): void {
-    this.#ending.expel(error, this.#atWork());
-  }
-
-  terminate(error: WireError): void {
-    this.#ending.terminate(error, this.#atWork());
   }
 
   async end(): Promise<void> {
@@ -208,9 +200,9 @@ export class RelaySession implements BackendSession {
     if (!this.#tracker.settled) return;
     const { idle } = this.#tracker;
     activity.set(idle ? "idle" : "idle in transaction");
-    const due = this.#ending.dueAfterAnswer(idle);
+    const due = this.ending.dueAfterAnswer(idle);
     if (due !== undefined) {
-      this.#ending.fail(due);
+      this.ending.fail(due);
       return;
     }
     if (idle) {

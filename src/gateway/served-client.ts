@@ -87,12 +87,12 @@ export class ServedClient implements Visitor, ConnectedClient {
   }
 
   expel(error: WireError): void {
-    this.#session?.expel(error);
+    this.#session?.ending.expel(error);
   }
 
   terminate(error: WireError): void {
     if (this.#session === undefined) this.client.stream.destroy();
-    else this.#session.terminate(error);
+    else this.#session.ending.terminate(error);
   }
 
   /** One session; the state for the next one, undefined where the client is gone. */

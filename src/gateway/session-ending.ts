@@ -1,4 +1,5 @@
 import type { WireError } from "../wire/wire-error.js";
+import type { EndedByOthers } from "./backend-session.js";
 
 /** How long a statement that is cancelled is waited for, in milliseconds. */
 const CANCEL_TIME = 1000;
@@ -13,15 +14,17 @@ export interface SessionAtWork {
   cancel(): void;
 }
 
-/** How a session comes to an end that others want, or that befalls it: see `BackendSession.expel` and `terminate`. */
-export class SessionEnding {
+/** How a session comes to an end that others want, or that befalls it. */
+export class SessionEnding implements EndedByOthers {
   /** Rejects with what the session ends with. */
   readonly failed: Promise<never>;
+  readonly #atWork: () => SessionAtWork;
   #fail!: (error: unknown) => void;
   /** The session ends with it as soon as nothing runs; `always`: also outside of a transaction. */
   #wanted: { readonly error: WireError; readonly always: boolean } | undefined;
 
-  constructor() {
+  constructor(atWork: () => SessionAtWork) {
+    this.#atWork = atWork;
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
@@ -33,12 +36,13 @@ export class SessionEnding {
     this.#fail(error);
   }
 
-  expel(error: WireError, session: SessionAtWork): void {
+  expel(error: WireError): void {
+    const session = this.#atWork();
     if (!session.outside) this.#end({ error, always: false }, session);
   }
 
-  terminate(error: WireError, session: SessionAtWork): void {
-    this.#end({ error, always: true }, session);
+  terminate(error: WireError): void {
+    this.#end({ error, always: true }, this.#atWork());
   }
 
   /**

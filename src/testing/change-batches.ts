@@ -8,7 +8,7 @@ import { bytesOf, isOutside, keyOf, type TestRow } from "./test-rows.js";
 import type { TestColumn, TestTable } from "./test-table.js";
 
 /** A value as the stream has it. */
-function sent(column: TestColumn, value: string | null, format: ValueFormat): TupleColumn {
+export function sent(column: TestColumn, value: string | null, format: ValueFormat): TupleColumn {
   return value === null ? { kind: "null" } : { kind: format, value: bytesOf(column, value, format) };
 }
 

@@ -67,10 +67,11 @@ export function encodePgoutputMessage(message: WholeMessage, context: PgoutputCo
 }
 
 function tuple(columns: Tuple): Buffer {
-  return Buffer.concat([u16(columns.length), ...columns.map(column)]);
+  return Buffer.concat([u16(columns.length), ...columns.map(encodeTupleColumn)]);
 }
 
-function column(of: TupleColumn): Buffer {
+/** A value of a TupleData. */
+export function encodeTupleColumn(of: TupleColumn): Buffer {
   switch (of.kind) {
     case "null":
       return Buffer.from("n");
@@ -104,31 +105,27 @@ function u8(value: number): Buffer {
 }
 
 function u16(value: number): Buffer {
-  const buffer = Buffer.alloc(2);
-  buffer.writeUInt16BE(value);
-  return buffer;
+  return written(2, (buffer) => buffer.writeUInt16BE(value));
 }
 
 function u32(value: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  buffer.writeUInt32BE(value);
-  return buffer;
+  return written(4, (buffer) => buffer.writeUInt32BE(value));
 }
 
 function i32(value: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  buffer.writeInt32BE(value);
-  return buffer;
+  return written(4, (buffer) => buffer.writeInt32BE(value));
 }
 
 function u64(value: bigint): Buffer {
-  const buffer = Buffer.alloc(8);
-  buffer.writeBigUInt64BE(value);
-  return buffer;
+  return written(8, (buffer) => buffer.writeBigUInt64BE(value));
 }
 
 function i64(value: bigint): Buffer {
-  const buffer = Buffer.alloc(8);
-  buffer.writeBigInt64BE(value);
+  return written(8, (buffer) => buffer.writeBigInt64BE(value));
+}
+
+function written(size: number, write: (buffer: Buffer) => unknown): Buffer {
+  const buffer = Buffer.alloc(size);
+  write(buffer);
   return buffer;
 }

@@ -30,6 +30,11 @@ export const Frontend = {
   terminate: 0x58, // X
 } as const;
 
+/** Messages of the extended query protocol that a Sync has to follow. */
+export function isOfBatch(type: number): boolean {
+  return type === Frontend.parse || type === Frontend.bind || type === Frontend.describe || type === Frontend.execute || type === Frontend.close;
+}
+
 /** What a server sends. */
 export const Backend = {
   authentication: 0x52, // R

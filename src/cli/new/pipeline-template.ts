@@ -1,3 +1,5 @@
+import { STANDARD_STAGES_TOML } from "../../config/standard-stages-toml.js";
+
 /** A new pipeline file: one server becomes two shards. It has no mistakes, and everything in it is there to be changed. */
 export function pipelineTemplate(name: string): string {
   return `#:schema ./node_modules/pg-reshard/pipeline.schema.json
@@ -52,24 +54,7 @@ data_type = "bigint"
 
 # What is done, in order. Operators that the copy and the stream pass: operators = ["NAME"] in both, and a table
 # [operators.NAME]; pg-reshard new operator NAME writes one.
-[[stages]]
-type = "schema_sync"
-phase = "pre"
-
-[[stages]]
-type = "copy"
-
-[[stages]]
-type = "schema_sync"
-phase = "post"
-
-[[stages]]
-type = "replicate"
-until = "caught-up"
-
-[[stages]]
-type = "verify"
-
+${STANDARD_STAGES_TOML}
 # What goes where, tried without a server: pg-reshard test ${name}.toml
 [[tests]]
 name = "a user's rows are on the user's shard"

@@ -1,6 +1,6 @@
 import { errorResponse, readyForQuery } from "../../wire/backend-messages.js";
 import { parseQuery } from "../../wire/frontend-messages.js";
-import { Frontend, type Message } from "../../wire/message.js";
+import { Frontend, isOfBatch, type Message } from "../../wire/message.js";
 import { connectionLost, WireError } from "../../wire/wire-error.js";
 import type { BackendSession, ServerInUse, SessionContext } from "../backend-session.js";
 import { CycleTracker } from "../cycle-tracker.js";
@@ -35,6 +35,7 @@ type Outcome = "left" | "move";
  *   back on all shards.
  */
 export class ShardedSession implements BackendSession {
+  readonly ending = new SessionEnding(() => this.#atWork());
   readonly #context: SessionContext;
   readonly #database: () => Promise<ShardedDatabase>;
   readonly #entry: GateEntry;
@@ -46,7 +47,6 @@ export class ShardedSession implements BackendSession {
   #skipping = false;
   #moving = false;
   #over = false;
-  readonly #ending = new SessionEnding();
 
   constructor(context: SessionContext, database: () => Promise<ShardedDatabase>) {
     this.#context = context;
@@ -71,7 +71,7 @@ export class ShardedSession implements BackendSession {
     const serving = this.#open().then(async (core) => await this.#serve(core));
     serving.catch(() => undefined);
     try {
-      return await Promise.race([serving, this.#ending.failed]);
+      return await Promise.race([serving, this.ending.failed]);
     } catch (error) {
       // The client itself is gone: nobody is there to be told.
       if (this.#context.client.stream.ended) return "left";
@@ -98,14 +98,6 @@ export class ShardedSession implements BackendSession {
       this.#core.cancelled = true;
       await this.#core.shards.cancel();
     }
-  }
-
-  expel(error: WireError): void {
-    this.#ending.expel(error, this.#atWork());
-  }
-
-  terminate(error: WireError): void {
-    this.#ending.terminate(error, this.#atWork());
   }
 
   async end(): Promise<void> {
@@ -189,18 +181,6 @@ export class ShardedSession implements BackendSession {
         });
         await this.#ready(core);
         break;
-      case Frontend.parse:
-      case Frontend.bind:
-      case Frontend.describe:
-      case Frontend.execute:
-      case Frontend.close:
-        this.#inBatch = true;
-        if (this.#skipping) break;
-        if (activity.state !== "active") activity.set("active");
-        this.#skipping = !(await this.#attempt(core, async () => {
-          await extended.take(message);
-        }));
-        break;
       case Frontend.flush:
         if (!this.#skipping) {
           this.#skipping = !(await this.#attempt(core, async () => {
@@ -224,7 +204,14 @@ export class ShardedSession implements BackendSession {
         await this.#ready(core);
         break;
       default:
-      // Data of a COPY that has failed.
+        // Others are data of a COPY that has failed.
+        if (!isOfBatch(message.type)) break;
+        this.#inBatch = true;
+        if (this.#skipping) break;
+        if (activity.state !== "active") activity.set("active");
+        this.#skipping = !(await this.#attempt(core, async () => {
+          await extended.take(message);
+        }));
     }
   }
 
@@ -255,7 +242,7 @@ export class ShardedSession implements BackendSession {
     await core.output.flush();
     if (status === "I") activity.transactions++;
     activity.set(status === "I" ? "idle" : "idle in transaction");
-    const due = this.#ending.dueAfterAnswer(status === "I");
+    const due = this.ending.dueAfterAnswer(status === "I");
     if (due !== undefined) throw due;
     if (status === "I") pass.end();
   }
@@ -276,7 +263,7 @@ export class ShardedSession implements BackendSession {
 
   /** A shard's server has closed the connection. Whoever waits for its answer finds out; else the session ends here. */
   #onClosed(shard: ShardSession): void {
-    if (!this.#over && !shard.busy) this.#ending.fail(shard.lost());
+    if (!this.#over && !shard.busy) this.ending.fail(shard.lost());
   }
 
   #stop(): void {

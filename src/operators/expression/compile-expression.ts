@@ -155,28 +155,23 @@ function always(truth: Truth): Condition {
 }
 
 function all(parts: readonly Condition[]): Condition {
-  return (batch) => {
-    const conditions = parts.map((part) => part(batch));
-    return (row) => {
-      let truth: Truth = TRUE;
-      for (const condition of conditions) {
-        const part = condition(row);
-        if (part === FALSE) return FALSE;
-        if (part === UNKNOWN) truth = UNKNOWN;
-      }
-      return truth;
-    };
-  };
+  return joined(parts, FALSE);
 }
 
 function any(parts: readonly Condition[]): Condition {
+  return joined(parts, TRUE);
+}
+
+/** One part that is `decisive` decides; else one that is unknown leaves the whole unknown. */
+function joined(parts: readonly Condition[], decisive: typeof TRUE | typeof FALSE): Condition {
+  const otherwise = decisive === TRUE ? FALSE : TRUE;
   return (batch) => {
     const conditions = parts.map((part) => part(batch));
     return (row) => {
-      let truth: Truth = FALSE;
+      let truth: Truth = otherwise;
       for (const condition of conditions) {
         const part = condition(row);
-        if (part === TRUE) return TRUE;
+        if (part === decisive) return decisive;
         if (part === UNKNOWN) truth = UNKNOWN;
       }
       return truth;
