@@ -1,19 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import pg from "pg";
-import type { Cluster } from "../src/embedded/cluster.js";
-import { type CommandRun, startCommand } from "../test/support/cli.js";
+import { freePort } from "../src/embedded/free-port.js";
+import { runEnds } from "../test/support/at-end.js";
+import { APP_PASSWORD, databasesToml, generalToml, ServedFiles, usersToml } from "../test/support/served.js";
+import { ServedProcess } from "../test/support/served-process.js";
 import { KINDS, readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../test/support/told-writers.js";
 import { figure } from "./result-table.js";
 import type { Measured } from "./result.js";
 import type { BenchOptions } from "./options.js";
 import { execute, SETTINGS_TEXT, withServers } from "./servers.js";
 import { spreadOf } from "./statistics.js";
-import { until } from "./until.js";
 
 const DATABASE = "shop";
-const PASSWORD = "bench";
 /** As long as a look at the applications when nothing happens, in milliseconds. */
 const QUIET = 1000;
 
@@ -26,22 +22,17 @@ export async function benchCutover({ rounds }: BenchOptions): Promise<Measured[]
     await source!.createDatabase(DATABASE);
     await execute(source!, DATABASE, TOLD_SCHEMA);
     for (const shard of shards) await shard.createDatabase(DATABASE);
-    const directory = mkdtempSync(path.join(tmpdir(), "pg-reshard-bench-"));
-    const served = await startServe(directory, source!, shards);
     try {
-      const login = { host: "127.0.0.1", port: served.port, user: "bench", password: PASSWORD, database: "prod" };
-      const admin = new pg.Client({ ...login, user: "admin", database: "admin" });
-      await admin.connect();
-      const writers = await ToldWriters.start({ login, writers: KINDS, thinks: 0 });
+      const port = await freePort();
+      const places = { prod: [{ cluster: source!, database: DATABASE }], prod_2x: shards.map((cluster) => ({ cluster, database: DATABASE })) };
+      const served = new ServedProcess(new ServedFiles(generalToml("two_phase_commit = true", port) + databasesToml(places) + toldShardingToml("prod_2x"), usersToml(source!)), port);
+      await served.start();
+      const writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, thinks: 0 });
       await writers.more(100);
-      await admin.query("RESHARD prod prod_2x all_tables");
+      await served.command("RESHARD prod prod_2x all_tables");
       const tasks: string[] = [];
       const switched = async (): Promise<void> => {
-        await writers.during(() => until("the way back is open", async () => {
-          const id = await streamingBack(admin, tasks);
-          if (id !== undefined) tasks.push(id);
-          return id !== undefined;
-        }));
+        tasks.push((await writers.during(() => served.streamingBack(...tasks))).id);
       };
       await switched();
       const [longest, quiet, paused, rates]: number[][] = [[], [], [], []];
@@ -52,17 +43,17 @@ export async function benchCutover({ rounds }: BenchOptions): Promise<Measured[]
         await new Promise((resolve) => setTimeout(resolve, QUIET));
         rates!.push(((writers.transactions - before) * 1000) / QUIET);
         quiet!.push(writers.takeLongest() / 1000);
-        await admin.query(`CUTOVER ${tasks.at(-1)!}`);
+        await served.command(`CUTOVER ${tasks.at(-1)!}`);
         await switched();
         longest!.push(writers.takeLongest() / 1000);
-        const { rows } = await admin.query<{ paused_ms: number }>("SHOW CUTOVER");
-        paused!.push(rows[0]!.paused_ms);
+        const [cutover] = await served.command<{ paused_ms: number }>("SHOW CUTOVER");
+        paused!.push(cutover!.paused_ms);
       }
       await writers.stop();
       const inCharge = rounds % 2 === 0 ? shards : [source!];
       const clients = await Promise.all(inCharge.map((cluster) => cluster.connect(DATABASE)));
       const faults = writers.faults(await readTold(clients));
-      await Promise.all([admin, ...clients].map((client) => client.end()));
+      await Promise.all(clients.map((client) => client.end()));
       if (faults.length > 0) throw new Error(`rows are not what applications were told:\n${faults.join("\n")}`);
       return [
         {
@@ -81,37 +72,7 @@ export async function benchCutover({ rounds }: BenchOptions): Promise<Measured[]
         },
       ];
     } finally {
-      served.run.child.kill("SIGTERM");
-      await served.run.ended;
-      rmSync(directory, { recursive: true, force: true });
+      await runEnds();
     }
-  });
-}
-
-async function streamingBack(admin: pg.Client, but: readonly string[]): Promise<string | undefined> {
-  const { rows } = await admin.query<Readonly<Record<"id" | "type" | "status" | "inner_status", string>>>("SHOW TASKS");
-  const failed = rows.find(({ status }) => status.startsWith("failed"));
-  if (failed !== undefined) throw new Error(`${failed.type}: ${failed.status}`);
-  return rows.find(({ id, type, inner_status: inner }) => type.endsWith("(reverse)") && inner === "replicating" && !but.includes(id))?.id;
-}
-
-/** Resolves when it listens. */
-async function startServe(directory: string, source: Cluster, shards: readonly Cluster[]): Promise<{ readonly run: CommandRun; readonly port: number }> {
-  const database = (name: string, { host, port }: Cluster, shard: number): string => `[[databases]]\nname = "${name}"\nshard = ${shard}\nhost = "${host}"\nport = ${port}\ndatabase_name = "${DATABASE}"\nsslmode = "disable"\n`;
-  const [config, users] = [path.join(directory, "pgdog.toml"), path.join(directory, "users.toml")];
-  writeFileSync(config, [
-    `[general]\nhost = "127.0.0.1"\nport = 0\ntwo_phase_commit = true\nstate_directory = "${directory}"\n\n[admin]\npassword = "${PASSWORD}"\n`,
-    database("prod", source, 0),
-    ...shards.map((shard, number) => database("prod_2x", shard, number)),
-    toldShardingToml("prod_2x"),
-  ].join("\n"));
-  writeFileSync(users, `[[users]]\nname = "bench"\nall_databases = true\npassword = "${PASSWORD}"\nserver_user = "${source.user}"\nserver_password = "${source.password}"\nschema_admin = true\n`);
-  return await new Promise((resolve, reject) => {
-    const run = startCommand(["--json", "--config", config, "--users", users, "serve"], {
-      onEvent: (event) => {
-        if (event.type === "listening") resolve({ run, port: (event as unknown as { port: number }).port });
-      },
-    });
-    void run.ended.then((code) => { reject(new Error(`serve ended with ${code}: ${run.stderr()}`)); });
   });
 }

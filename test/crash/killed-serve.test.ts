@@ -5,7 +5,7 @@ import { freePort } from "../../src/embedded/free-port.js";
 import { CUTOVER_STEPS, type CutoverStep } from "../../src/progress/cutover-journal.js";
 import { Directory } from "../../src/serve/directory.js";
 import { startTestCluster } from "../support/cluster.js";
-import { APP_PASSWORD, databasesToml, GENERAL_TOML, ServedFiles, usersToml } from "../support/served.js";
+import { APP_PASSWORD, databasesToml, generalToml, ServedFiles, usersToml } from "../support/served.js";
 import { ServedProcess } from "../support/served-process.js";
 import { KINDS, readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../support/told-writers.js";
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   await shards.one[0]!.query(TOLD_SCHEMA);
   const port = await freePort();
   files = new ServedFiles(
-    GENERAL_TOML.replace("port = 0", `port = ${port}\ntwo_phase_commit = true\ncutover_save_config = true`) + databasesToml({ prod: places.one, prod_2x: places.two, prod_3x: places.three }) + toldShardingToml("prod_2x") + toldShardingToml("prod_3x"),
+    generalToml("two_phase_commit = true\ncutover_save_config = true", port) + databasesToml({ prod: places.one, prod_2x: places.two, prod_3x: places.three }) + toldShardingToml("prod_2x") + toldShardingToml("prod_3x"),
     usersToml(old),
   );
   served = new ServedProcess(files, port);

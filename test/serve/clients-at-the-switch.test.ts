@@ -6,9 +6,10 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bind, describeStatement, execute, int8, parse, sync, talk } from "../gateway/sharded/conversation.js";
 import { RawSession } from "../gateway/sharded/raw-session.js";
+import { type AdminTask, streamingBack, untilTask } from "../support/admin-tasks.js";
 import { startTestCluster } from "../support/cluster.js";
 import { keyOf, requestCancel, until, untilRow } from "../support/raw-client.js";
-import { APP_PASSWORD, databasesToml, GENERAL_TOML, Served, ServedFiles, usersToml } from "../support/served.js";
+import { APP_PASSWORD, databasesToml, generalToml, Served, ServedFiles, usersToml } from "../support/served.js";
 import { moment } from "../support/moment.js";
 
 /*
@@ -438,7 +439,7 @@ beforeAll(async () => {
   await source.query(`CREATE ROLE clerk; CREATE SCHEMA stock; CREATE TABLE stock.items (id int PRIMARY KEY); INSERT INTO stock.items SELECT generate_series(1, 100);
     GRANT ALL ON SCHEMA stock TO clerk; GRANT ALL ON ALL TABLES IN SCHEMA stock TO clerk; GRANT clerk TO postgres`);
   // The comparison before a pause would wait for the transactions that are open here.
-  const toml = (drain: string): string => `${GENERAL_TOML.replace("[general]", `[general]\ntwo_phase_commit = true\ncross_shard_lock_timeout = 400\ncutover_verify = false\n${drain}`)}${databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_2x: places })}${SHARDING}
+  const toml = (drain: string): string => `${generalToml(`two_phase_commit = true\ncross_shard_lock_timeout = 400\ncutover_verify = false\n${drain}`)}${databasesToml({ prod: [{ cluster: old, database: "shop" }], prod_2x: places })}${SHARDING}
 [[sharded_tables]]\ndatabase = "prod_2x"\nname = "items"\nschema = "stock"\ncolumn = "id"\ndata_type = "bigint"\n`;
   const files = new ServedFiles(toml("cutover_drain_timeout = 100"), usersToml(old));
   served = await Served.start(files);
@@ -485,16 +486,8 @@ afterAll(async () => {
   await served.serving.close();
 });
 
-type TaskRow = Readonly<Record<"id" | "status" | "inner_status", string>> & { readonly message: string | null };
-
-async function task(admin: pg.Client, id: string, wanted: (row: TaskRow) => boolean): Promise<TaskRow> {
-  for (;;) {
-    const { rows } = await admin.query<TaskRow>("SHOW TASKS");
-    const row = rows.find((each) => each.id === id);
-    if (row?.status.startsWith("failed") === true) throw new Error(JSON.stringify(row));
-    if (row !== undefined && wanted(row)) return row;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+async function task(admin: pg.Client, id: string, wanted: (task: AdminTask) => boolean): Promise<AdminTask> {
+  return await untilTask(admin, (tasks) => tasks.find((each) => each.id === id && wanted(each)), (each) => each.id === id);
 }
 
 /** Begins a task, and waits until it streams; its id. */
@@ -510,12 +503,8 @@ async function cutOver(admin: pg.Client, id: string, paused: () => Promise<void>
   while (!(await admin.query<{ database: string; paused: boolean }>("SHOW POOLS")).rows.some(({ database, paused: held }) => database === "prod" && held)) await moment();
   await paused();
   await task(admin, id, ({ status }) => status === "finished");
-  for (;;) {
-    const { rows } = await admin.query<TaskRow>("SHOW TASKS");
-    const found = rows.find((each) => each.inner_status === "replicating" && each.id !== id);
-    if (found !== undefined) return found.id;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  // A cutover was given up before.
+  return (await untilTask(admin, streamingBack(id), ({ scope }) => scope === "root")).id;
 }
 
 test("a transaction that is open for too long has the cutover given up, and nobody notices", () => {

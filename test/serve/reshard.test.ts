@@ -1,7 +1,8 @@
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { streamingBack, untilTask } from "../support/admin-tasks.js";
 import { startTestCluster } from "../support/cluster.js";
-import { APP_PASSWORD, databasesToml, GENERAL_TOML, Served, ServedFiles, usersToml } from "../support/served.js";
+import { APP_PASSWORD, databasesToml, generalToml, Served, ServedFiles, usersToml } from "../support/served.js";
 import { KINDS, readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../support/told-writers.js";
 
 /* RESHARD through the gateway while applications write: there, back, and there again; from one shard, and from several. */
@@ -26,7 +27,7 @@ beforeAll(async () => {
   [one, three, two] = [await connect(places.prod), await connect(places.prod_3x), await connect(places.prod_2x)];
   await one[0]!.query(TOLD_SCHEMA);
   served = await Served.start(new ServedFiles(
-    GENERAL_TOML.replace("[general]", "[general]\ntwo_phase_commit = true") + databasesToml(places) + toldShardingToml("prod_3x") + toldShardingToml("prod_2x") + '[[rehearsals]]\ndatabase = "prod"\ndestination = "prod_3x"\n',
+    generalToml("two_phase_commit = true") + databasesToml(places) + toldShardingToml("prod_3x") + toldShardingToml("prod_2x") + '[[rehearsals]]\ndatabase = "prod"\ndestination = "prod_3x"\n',
     usersToml(old),
   ));
   admin = await served.admin();
@@ -36,31 +37,24 @@ afterAll(async () => {
   await served.serving.close();
 });
 
-type Task = Readonly<Record<"id" | "type" | "status" | "inner_status", string>>;
-
-/** Waits for a task that leads what is written back to where it was written before, and gives its id. Names are those of now. */
-async function streamingBack(to: string, ...but: readonly string[]): Promise<string> {
-  for (;;) {
-    const { rows } = await admin.query<Task>("SHOW TASKS");
-    const failed = rows.find(({ status }) => status.startsWith("failed"));
-    if (failed !== undefined) throw new Error(JSON.stringify(failed));
-    const found = rows.find(({ id, type, inner_status: inner }) => type === `replication prod -> ${to} (reverse)` && inner === "replicating" && !but.includes(id));
-    if (found !== undefined) return found.id;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** Waits for the task that leads back, and gives its id. Names are those of now. */
+async function backTo(destination: string, ...but: readonly string[]): Promise<string> {
+  const { id, type } = await untilTask(admin, streamingBack(...but));
+  expect(type).toBe(`replication prod -> ${destination} (reverse)`);
+  return id;
 }
 
 /** RESHARD, CUTOVER back, CUTOVER again. Gives the task that leads back at the end. */
-async function thereBackAndThere(destination: string): Promise<string> {
+async function thereBackAndThere(destination: string, ...before: readonly string[]): Promise<string> {
   await writers.more(200);
   await admin.query(`RESHARD prod ${destination} all_tables`);
-  const there = await writers.during(() => streamingBack(destination));
+  const there = await writers.during(() => backTo(destination, ...before));
   await writers.more(300);
   await admin.query(`CUTOVER ${there}`);
-  const back = await writers.during(() => streamingBack(destination, there));
+  const back = await writers.during(() => backTo(destination, ...before, there));
   await writers.more(300);
   await admin.query(`CUTOVER ${back}`);
-  const again = await writers.during(() => streamingBack(destination, there, back));
+  const again = await writers.during(() => backTo(destination, ...before, there, back));
   await writers.more(300);
   return again;
 }
@@ -96,6 +90,6 @@ test("there, back and there again: no error, and no commit that is lost or done 
 test("from several shards to others, back and there again: the same", async () => {
   await admin.query(`STOP_TASK ${leadsBack}`);
   await writers.goOn();
-  await thereBackAndThere("prod_2x");
+  await thereBackAndThere("prod_2x", leadsBack);
   await checkBoth(two, three);
 }, 120_000);

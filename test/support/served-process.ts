@@ -1,11 +1,9 @@
 import pg from "pg";
 import type { CutoverStep } from "../../src/progress/cutover-journal.js";
+import { type AdminTask, replicating, streamingBack, untilTask } from "./admin-tasks.js";
 import { atEnd } from "./at-end.js";
 import { type CommandRun, startCommand } from "./cli.js";
 import { ADMIN_PASSWORD, type ServedFiles } from "./served.js";
-
-/** A task as SHOW TASKS has it. */
-export type TaskOfAdmin = Readonly<Record<"id" | "scope" | "type" | "status" | "inner_status", string>>;
 
 /** `pg-reshard serve` as a process of its own, which is killed and started again on the same port. */
 export class ServedProcess {
@@ -54,8 +52,8 @@ export class ServedProcess {
   readonly listening = async (): Promise<void> => { await this.#listening.promise; };
 
   /** Runs a statement in the admin database. */
-  async command(text: string): Promise<readonly TaskOfAdmin[]> {
-    return (await this.#admin!.query<TaskOfAdmin>(text)).rows;
+  async command<Row extends pg.QueryResultRow>(text: string): Promise<readonly Row[]> {
+    return (await this.#admin!.query<Row>(text)).rows;
   }
 
   /** Kills it, and resolves when it has ended. */
@@ -72,18 +70,14 @@ export class ServedProcess {
     this.#killAt = undefined;
   }
 
-  /** Waits for the one task that replicates; but not for the one named. */
-  async replicating(but?: string): Promise<TaskOfAdmin> {
-    for (;;) {
-      const rows = await this.command("SHOW TASKS");
-      const failed = rows.find(({ status }) => status.startsWith("failed"));
-      if (failed !== undefined) throw new Error(`${failed.type}: ${failed.status}`);
-      // The replication itself is a task, or the last part of one; a root task is above its parts.
-      const live = rows.findIndex(({ type, status, inner_status: inner }) => type.startsWith("replication") && status === "running" && inner === "replicating");
-      const root = live < 0 ? undefined : rows.slice(0, live + 1).findLast(({ scope }) => scope === "root");
-      if (root !== undefined && root.id !== but) return root;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+  /** Waits for the one task that replicates; but not for those named. */
+  async replicating(...but: readonly string[]): Promise<AdminTask> {
+    return await untilTask(this.#admin!, replicating(...but));
+  }
+
+  /** Waits for the task that leads back; but not for those named. */
+  async streamingBack(...but: readonly string[]): Promise<AdminTask> {
+    return await untilTask(this.#admin!, streamingBack(...but));
   }
 
   /** Types CUTOVER until the task takes it: one that was gone on with opens its sessions first. */

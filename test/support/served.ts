@@ -36,7 +36,10 @@ export function usersToml(cluster: Cluster, name = "app"): string {
   return `[[users]]\nname = "${name}"\nall_databases = true\npassword = "${APP_PASSWORD}"\nserver_user = "${cluster.user}"\nserver_password = "${cluster.password}"\nschema_admin = true\n`;
 }
 
-export const GENERAL_TOML = `[general]\nhost = "127.0.0.1"\nport = 0\n\n[admin]\npassword = "${ADMIN_PASSWORD}"\n`;
+/** `[general]` and `[admin]`. @param more further lines of `[general]` */
+export function generalToml(more = "", port = 0): string {
+  return `[general]\nhost = "127.0.0.1"\nport = ${port}\n${more}\n\n[admin]\npassword = "${ADMIN_PASSWORD}"\n`;
+}
 
 /** A gateway in this process. */
 export class Served {
