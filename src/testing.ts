@@ -7,13 +7,15 @@ export { arbitraryKeys, arbitraryRows, arbitraryValue } from "./testing/arbitrar
 export { changeBatches } from "./testing/change-batches.js";
 export { finalState, type History, rowsOf, stateAt } from "./testing/history.js";
 export { MemoryShard } from "./testing/memory-shard.js";
-export { expectedShards, type Move, type Play, playHistory, type Played } from "./testing/play-history.js";
-export {
-  commutesWithSplit, copyAgreesWithStream, everyRowToOneShard, keyOrderKept, noPositionLost, operatorProperties, type Property, routingStable, type Subject,
-} from "./testing/properties.js";
+export { equalKeysMeet } from "./testing/equal-keys-meet.js";
+export { type CopyOptions, playCopy, type PlayedCopy } from "./testing/play-copy.js";
+export type { Move } from "./testing/move.js";
+export { expectedShards, type Play, playHistory, type Played } from "./testing/play-history.js";
+export { commutesWithSplit, copyAgreesWithStream, everyRowToOneShard, keyOrderKept, noPositionLost, operatorProperties, routingStable } from "./testing/properties.js";
 export { rowBatches, rowsOfBatch } from "./testing/row-batches.js";
 export { type MemoryFlow, type MemoryRun, memorySink, memorySource, runInMemory } from "./testing/run-in-memory.js";
 export { type ShownChange, shownChanges } from "./testing/shown-changes.js";
 export { chainOf, type TestOperator } from "./testing/test-operators.js";
 export { type State, type TestRow, valuesOf } from "./testing/test-rows.js";
+export type { Property, Subject } from "./testing/subject.js";
 export { shapeOf, testTable, type TestColumn, type TestTable } from "./testing/test-table.js";

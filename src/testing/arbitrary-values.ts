@@ -5,10 +5,18 @@ import { type Value, valueCodec } from "../postgres/value-codec.js";
 import { keyOf, OUTSIDE_CHARACTERS, type TestRow, valuesOf } from "./test-rows.js";
 import { type TestColumn, type TestTable, typeOf } from "./test-table.js";
 
+/** Around the last integers that a JavaScript number tells apart. */
+const beyondNumbers = fc.tuple(fc.constantFrom(2n ** 53n, -(2n ** 53n)), fc.bigInt({ min: -20n, max: 20n })).map(([last, by]) => last + by);
+
 const integers = (bits: bigint): fc.Arbitrary<string> => {
   const [min, max] = [-(2n ** (bits - 1n)), 2n ** (bits - 1n) - 1n];
-  return fc.oneof(fc.bigInt({ min: -20n, max: 20n }), fc.bigInt({ min, max }), fc.constantFrom(min, max)).map(String);
+  return fc.oneof(fc.bigInt({ min: -20n, max: 20n }), fc.bigInt({ min, max }), fc.constantFrom(min, max), ...(bits > 53n ? [beyondNumbers] : [])).map(String);
 };
+
+const uuids = fc.oneof(
+  { weight: 4, arbitrary: fc.uuid() },
+  { weight: 1, arbitrary: fc.constantFrom("00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff") },
+);
 
 /** Halves, so that they are exact in either size, and print alike everywhere. */
 const floats = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: -2000, max: 2000 }).map((halves) => String(halves / 2)) }, { weight: 1, arbitrary: fc.constantFrom("NaN", "Infinity", "-Infinity") });
@@ -19,6 +27,8 @@ const HARD_TEXTS = ["", " ", "\\N", "\\.", "\\\\", "NULL", "a\tb\nc\rd", "é€�
 const texts = fc.oneof(
   { weight: 5, arbitrary: fc.string({ maxLength: 6 }) },
   { weight: 2, arbitrary: fc.constantFrom(...HARD_TEXTS) },
+  // Of characters that UTF-8 orders otherwise than UTF-16, and short, so that they meet.
+  { weight: 2, arbitrary: fc.string({ unit: fc.constantFrom("a", "b", "é", "\u{1f600}", "\uffff"), maxLength: 3 }) },
   { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 6 }).map((text) => text.replaceAll("\0", "0")) },
   { weight: 2, arbitrary: fc.string({ minLength: OUTSIDE_CHARACTERS, maxLength: OUTSIDE_CHARACTERS + 6 }) },
 );
@@ -38,7 +48,7 @@ const TEXTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   numeric: fc.tuple(fc.integer({ min: -99_999, max: 99_999 }), fc.nat(99)).map(([whole, hundredths]) => `${whole}.${two(hundredths)}`),
   text: texts, varchar: texts, bpchar: texts, name: texts, citext: texts,
   json: documents, jsonb: documents,
-  uuid: fc.uuid(),
+  uuid: uuids,
   bytea: fc.oneof(fc.uint8Array({ maxLength: 4 }), fc.uint8Array({ minLength: OUTSIDE_CHARACTERS / 2, maxLength: OUTSIDE_CHARACTERS })).map((bytes) => `\\x${Buffer.from(bytes).toString("hex")}`),
   date: days, time: times, timestamp: moments, timestamptz: moments.map((moment) => `${moment}+00`),
 };
@@ -66,9 +76,14 @@ export function arbitraryKeys(type: string, { maxLength = 20 }: { readonly maxLe
   return fc.uniqueArray(arbitraryText({ name: "key", type, notNull: true }), { maxLength, size: "max" }).map((keys) => keys.map((text) => valueCodec(type).decode(Buffer.from(text!), "text")));
 }
 
+/** A row of a table, in text. */
+export function arbitraryTestRow(table: TestTable): fc.Arbitrary<TestRow> {
+  return fc.tuple(...table.columns.map(arbitraryText));
+}
+
 /** Rows of a table, each with its own key, in text. */
 export function arbitraryTestRows(table: TestTable, { maxLength = 30 }: { readonly maxLength?: number } = {}): fc.Arbitrary<TestRow[]> {
-  const row = fc.tuple(...table.columns.map(arbitraryText));
+  const row = arbitraryTestRow(table);
   if (!table.columns.some(({ key }) => key === true)) return fc.array(row, { maxLength, size: "max" });
   return fc.uniqueArray(row, { selector: (values) => keyOf(table, values), maxLength, size: "max" });
 }

@@ -3,34 +3,25 @@ import type { StepBatch } from "../apply-step.js";
 import type { ChangeBatch, ShardChanges } from "../change-batch.js";
 import { operateChanges } from "../operators/operate-changes.js";
 import { operateRows } from "../operators/operate-rows.js";
-import type { OperatorChain } from "../operators/operator-chain.js";
 import { rewriteUpserts } from "../operators/rewrite-upserts.js";
 import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
-import { shardRows } from "../operators/shard-rows.js";
 import { skipApplied } from "../operators/skip-applied.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { PgoutputRelation } from "../postgres/pgoutput-message.js";
 import type { ValueFormat } from "../postgres/value-format.js";
-import { EVERY_SHARD, type TableRoute } from "../sharding/table-route.js";
+import { EVERY_SHARD } from "../sharding/table-route.js";
 import { completeChanges } from "../sources/complete-changes.js";
 import { changeBatches } from "./change-batches.js";
 import { finalState, type History } from "./history.js";
 import { keyOfRow, MemoryShard } from "./memory-shard.js";
+import { homeOf, type Move, tableAfter } from "./move.js";
 import { passed } from "./passed.js";
+import { playCopy } from "./play-copy.js";
 import { rowBatches, rowsOfBatch } from "./row-batches.js";
 import { rowSetOf } from "./row-set-of.js";
 import { type MemoryRun, runInMemory } from "./run-in-memory.js";
-import { addRow, bytesOf, type State, type TestRow } from "./test-rows.js";
+import { addRow, type State, type TestRow } from "./test-rows.js";
 import { relationOf, tableOfShape, type TestTable } from "./test-table.js";
-
-/** A move of tables in memory. */
-export interface Move {
-  readonly tables: readonly TestTable[];
-  readonly chainOf: (table: TestTable) => OperatorChain | undefined;
-  /** Where a table's rows go, as operators have left it. */
-  readonly routeOf: (table: TestTable) => TableRoute;
-  readonly shards: number;
-}
 
 export interface Play extends Move {
   readonly history: History;
@@ -50,12 +41,6 @@ export interface Played {
   readonly batches: readonly ChangeBatch[];
 }
 
-/** A table as its operators leave it. */
-export function tableAfter(table: TestTable, { chainOf }: Pick<Move, "chainOf">): TestTable {
-  const chain = chainOf(table);
-  return chain === undefined ? table : tableOfShape(chain.output, table);
-}
-
 /**
  * Copies what a source had at some time, and streams what came after it, through a table's operators to shards in memory:
  * with the operators of a migration, in virtual time.
@@ -63,7 +48,7 @@ export function tableAfter(table: TestTable, { chainOf }: Pick<Move, "chainOf">)
 export async function playHistory(play: Play): Promise<Played> {
   const { history, copied = 0, cuts, delays } = play;
   const after = play.tables.map((table) => tableAfter(table, play));
-  const memory = await copiedShards(play, history.transactions[copied - 1]?.after ?? new Map(), history.format);
+  const memory = copiedShards(play, history.transactions[copied - 1]?.after ?? new Map(), history.format);
   const snapshot = history.transactions[copied - 1]?.endLsn ?? 1n;
   const batches = await completed(play, history, changeBatches(history.payloads, cuts));
   const tableOf = tablesByOid(after);
@@ -107,32 +92,16 @@ export async function completed(move: Move, history: History, batches: readonly 
   }), toArray()));
 }
 
-async function copiedShards(move: Play, state: State, format: ValueFormat): Promise<MemoryShard[]> {
+function copiedShards(move: Play, state: State, format: ValueFormat): MemoryShard[] {
   const after = move.tables.map((table) => tableAfter(table, move));
   const contents = Array.from({ length: move.shards }, () => new Map(after.map(({ oid }) => [oid, new Map<string, TestRow>()])));
   for (const [index, table] of move.tables.entries()) {
-    const rows = [...(state.get(table.oid)?.values() ?? [])];
-    for (const [shard, own] of (await copiedRows(move, table, rows, format, move.rowsPerBatch)).entries()) {
+    const { shards } = playCopy(move, table, [...(state.get(table.oid)?.values() ?? [])], { format, ...(move.rowsPerBatch === undefined ? {} : { rowsPerBatch: move.rowsPerBatch }) });
+    for (const [shard, own] of shards.entries()) {
       for (const row of own) addRow(after[index]!, contents[shard]!.get(table.oid)!, row);
     }
   }
   return contents.map((content) => new MemoryShard(after, content));
-}
-
-/** By shard: the rows that a copy brings there. */
-export async function copiedRows(move: Move, table: TestTable, rows: readonly TestRow[], format: ValueFormat, perBatch: readonly number[] = []): Promise<TestRow[][]> {
-  const after = tableAfter(table, move);
-  const chain = move.chainOf(table);
-  const batches$ = from(rowBatches(table, rows, { format, perBatch }));
-  const operated$ = chain === undefined ? batches$ : batches$.pipe(operateRows(chain, format));
-  const batches = await lastValueFrom(operated$.pipe(shardRows({ table: { schema: "public", ...after }, route: move.routeOf(after), format }), toArray()));
-  const shards = Array.from({ length: move.shards }, (): TestRow[] => []);
-  for (const batch of batches) {
-    rowsOfBatch(after, batch, format).forEach((row, index) => {
-      shards.forEach((own, shard) => { if ([shard, EVERY_SHARD].includes(batch.shards[index]!)) own.push(row); });
-    });
-  }
-  return shards;
 }
 
 /** What each shard should have of a state: the operators applied to its rows, each where its route says. */
@@ -155,16 +124,6 @@ export async function operatedRows({ chainOf }: Pick<Move, "chainOf">, table: Te
   if (chain === undefined) return [...rows];
   const [batch] = await lastValueFrom(from(rowBatches(table, rows, { format })).pipe(operateRows(chain, format), toArray()));
   return rowsOfBatch(tableOfShape(chain.output, table), batch!, format);
-}
-
-/** The shard that a row belongs on, found the plain way; `EVERY_SHARD` where all have it. */
-export function homeOf(table: TestTable, row: TestRow, route: TableRoute): number {
-  if (route.kind === "omnisharded") return EVERY_SHARD;
-  if (route.kind === "fixed") return route.shard;
-  const place = table.columns.findIndex(({ name }) => name === route.column);
-  const text = row[place] ?? null;
-  const bytes = text === null ? undefined : bytesOf(table.columns[place]!, text, "binary");
-  return route.shardOf(bytes ?? Buffer.alloc(0), 0, bytes?.length ?? -1);
 }
 
 function tablesByOid(tables: readonly TestTable[]): (oid: number) => TestTable {

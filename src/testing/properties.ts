@@ -1,39 +1,25 @@
 import { deepStrictEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { from, lastValueFrom, pipe, toArray } from "rxjs";
+import { Action, type ChangeBatch } from "../change-batch.js";
 import { operateRows } from "../operators/operate-rows.js";
 import { changesOfShard, shardChanges } from "../operators/shard-changes.js";
-import type { ValueFormat } from "../postgres/value-format.js";
-import type { ChangeBatch } from "../change-batch.js";
-import { EVERY_SHARD, type TableRoute, UNKNOWN_SHARD } from "../sharding/table-route.js";
-import { arbitraryHistory } from "./arbitrary-history.js";
-import { arbitraryTestRows } from "./arbitrary-values.js";
+import type { Lsn } from "../postgres/lsn.js";
+import { EVERY_SHARD } from "../sharding/table-route.js";
+import { arbitraryTestRow, arbitraryTestRows } from "./arbitrary-values.js";
 import { changeBatches, deleteMessage, insertMessage, updateMessage, xlogData } from "./change-batches.js";
+import { expectedActions } from "./expected-actions.js";
 import { finalState, type History } from "./history.js";
 import { shown } from "./memory-shard.js";
-import { changeOperators, completed, copiedRows, expectedShards, homeOf, lastPosition, type Move, operatedRows, playHistory, tableAfter } from "./play-history.js";
-import { rowBatches, rowsOfBatch } from "./row-batches.js";
-import { runInMemory } from "./run-in-memory.js";
+import { homeOf, type Move, tableAfter } from "./move.js";
+import { playCopy } from "./play-copy.js";
+import { changeOperators, completed, expectedShards, lastPosition, operatedRows, playHistory } from "./play-history.js";
+import { END_OF_COPY, rowBatches, rowsOfBatch } from "./row-batches.js";
+import { type MemoryRun, runInMemory } from "./run-in-memory.js";
 import { shownChanges, type ShownChange } from "./shown-changes.js";
-import { hasBinaryForm, keyOf, type TestRow } from "./test-rows.js";
-import { chainOf, type TestOperator } from "./test-operators.js";
+import { arbitraryMove, arbitraryPlay, behindOperators, type Property, type Subject } from "./subject.js";
+import { keyOf, type TestRow } from "./test-rows.js";
 import { relationOf, type TestTable } from "./test-table.js";
-
-/** What a property is about. */
-export interface Subject {
-  readonly tables: readonly TestTable[];
-  /** What all the tables' rows pass; none where absent. */
-  readonly operators?: readonly TestOperator[];
-  /** Where rows go, as operators have left them; to every shard where absent. */
-  readonly routeOf?: (table: TestTable, shards: number) => TableRoute;
-  /** How many there may be; 1 to 3 where absent. */
-  readonly shards?: { readonly min: number; readonly max: number };
-  /** What values are sent in; where absent binary and text, or text alone where a type has no binary form here. */
-  readonly formats?: readonly ValueFormat[];
-}
-
-/** For `fc.assert`. */
-export type Property = fc.IAsyncProperty<unknown>;
 
 /** All properties by name, for a runner's `test.each(Object.entries(…))`. */
 export function operatorProperties(subject: Subject): Readonly<Record<string, Property>> {
@@ -49,35 +35,37 @@ export function operatorProperties(subject: Subject): Readonly<Record<string, Pr
 
 /** Copied rows are on the shard that the route gives for them, on no other, and in the order in which they came. */
 export function everyRowToOneShard(subject: Subject): Property {
-  return fc.asyncProperty(arbitraryMove(subject).chain((drawn) => fc.tuple(fc.constant(drawn), fc.constantFrom(...subject.tables).chain((table) => fc.tuple(fc.constant(table), arbitraryTestRows(table))), sizes)), async ([{ move, format }, [table, rows], perBatch]) => {
+  return fc.asyncProperty(arbitraryMove(subject), arbitraryCopy(subject.tables), async ({ move, format }, { table, rows, rowsPerBatch }) => {
     const after = tableAfter(table, move);
     const homes = (await operatedRows(move, table, rows, format)).map((row) => ({ row, home: homeOf(after, row, move.routeOf(after)) }));
     for (const { home } of homes) ok(home === EVERY_SHARD || (home >= 0 && home < move.shards), `there is no shard ${home} among ${move.shards}`);
-    const shards = await copiedRows(move, table, rows, format, perBatch);
+    const { shards } = playCopy(move, table, rows, { format, rowsPerBatch });
     deepStrictEqual(shards, shards.map((_, shard) => homes.filter(({ home }) => home === shard || home === EVERY_SHARD).map(({ row }) => row)));
   });
 }
 
-/** A row's insert goes where its copy goes; its update and its delete reach it there. Operators have no part in it. */
+/**
+ * A row's insert goes where its copy goes; its update and its delete reach it there, and take it along where it moves. No
+ * shard does more than what the change cannot rule out. Operators have no part in it.
+ */
 export function routingStable(subject: Subject): Property {
-  const tables = subject.tables.map((table) => tableAfter(table, { chainOf: (each) => chainOf(each, subject.operators ?? []) }));
-  const drawn = fc.constantFrom(...tables).chain((table) => fc.tuple(fc.constant(table), arbitraryTestRows(table, { maxLength: 2 }).filter(({ length }) => length === 2), fc.array(fc.boolean(), { minLength: table.columns.length, maxLength: table.columns.length })));
-  return fc.asyncProperty(arbitraryMove({ ...subject, operators: [], tables }), drawn, async ({ move, format }, [table, [before, other], changed]) => {
-    const after = before!.map((value, place) => (changed[place]! ? other![place]! : value));
+  const about = behindOperators(subject);
+  const drawn = fc.constantFrom(...about.tables).chain((table) => fc.tuple(fc.constant(table), arbitraryTestRow(table), arbitraryTestRow(table), fc.array(fc.boolean(), { minLength: table.columns.length, maxLength: table.columns.length })));
+  return fc.asyncProperty(arbitraryMove(about), drawn, async ({ move, format }, [table, before, other, changed]) => {
+    const after = before.map((value, place) => (changed[place]! ? other[place]! : value));
     const route = move.routeOf(table);
-    const messages = [insertMessage(table, before!, format), updateMessage(table, before!, after, format), deleteMessage(table, after, format)];
+    const messages = [insertMessage(table, before, format), updateMessage(table, before, after, format), deleteMessage(table, after, format)];
     const payloads = [xlogData({ kind: "begin", finalLsn: 10n, commitTime: 0n, xid: 1 }), xlogData(relationOf(table)), ...messages.map(xlogData)];
     const [batch] = await lastValueFrom(from(changeBatches(payloads)).pipe(shardChanges(() => route), toArray()));
-    const [home, later] = await Promise.all([before!, after].map(async (row) => {
-      const shards = await copiedRows(move, table, [row], format);
-      return shards.flatMap((rows, shard) => (rows.length > 0 ? [shard] : []));
-    }));
-    const reached = (shard: number): number[] => (shard === EVERY_SHARD || shard === UNKNOWN_SHARD ? Array.from({ length: move.shards }, (_, number) => number) : [shard]);
-    deepStrictEqual(reached(batch!.newShards[0]!), home, "the insert goes where the copy goes");
-    if (batch!.newShards[1] === UNKNOWN_SHARD) deepStrictEqual(home, later, "a row whose key is not sent stays where it is");
-    else deepStrictEqual(reached(batch!.newShards[1]!), later, "the updated row goes where its copy goes");
-    for (const shard of home!) ok(reached(batch!.oldShards[1]!).includes(shard), "the update reaches the row");
-    for (const shard of later!) ok(reached(batch!.oldShards[2]!).includes(shard), "the delete reaches the row");
+    const parts = Array.from({ length: move.shards }, (_, shard) => changesOfShard(batch!, shard));
+    const actions = (change: number): (Action | undefined)[] => parts.map((part) => {
+      const index = part.changes.subarray(0, part.count).indexOf(change);
+      return index < 0 ? undefined : part.actions[index] as Action;
+    });
+    const { shards } = playCopy(move, table, [before], { format });
+    deepStrictEqual(actions(0), shards.map((rows) => (rows.length > 0 ? Action.Upsert : undefined)), "the insert goes where the copy goes");
+    deepStrictEqual(actions(1), expectedActions(table, route, move.shards, { before, after }), "the update reaches the row, and takes it where it goes");
+    deepStrictEqual(actions(2), expectedActions(table, route, move.shards, { before: after }), "the delete reaches the row");
   });
 }
 
@@ -98,21 +86,26 @@ export function keyOrderKept(subject: Subject): Property {
   });
 }
 
-/** Every batch comes to every shard, in order, and the end of the stream is durable: an operator that drops or holds back a batch starves the source. */
+/** Every batch of a copy and of a stream comes to every shard, in order, and its end is durable: an operator that drops or holds back a batch starves the source. */
 export function noPositionLost(subject: Subject): Property {
-  return fc.asyncProperty(arbitraryPlay(subject), async ({ move, history, cuts, delays }) => {
+  return fc.asyncProperty(arbitraryPlay(subject), arbitraryCopy(subject.tables), async ({ move, history, cuts, delays }, { table, rows, rowsPerBatch }) => {
+    const copy = playCopy(move, table, rows, { format: history.format, rowsPerBatch, delays });
+    expectArrived(copy.run, copy.batches, END_OF_COPY);
     const batches = await completed(move, history, changeBatches(history.payloads, cuts));
-    const after = move.tables.map((table) => tableAfter(table, move));
-    const { handed, receipts, completed: ended } = runInMemory({
+    const after = move.tables.map((each) => tableAfter(each, move));
+    const stream = runInMemory({
       batches, delays, split: changesOfShard,
-      operator: pipe(changeOperators(move, history.format), shardChanges(({ oid }) => move.routeOf(after.find((table) => table.oid === oid)!))),
+      operator: pipe(changeOperators(move, history.format), shardChanges(({ oid }) => move.routeOf(after.find((each) => each.oid === oid)!))),
       shards: Array.from({ length: move.shards }, () => () => undefined),
     });
-    ok(ended, "the source waits for ever for a receipt");
-    for (const sequences of handed) deepStrictEqual(sequences, batches.map(({ sequence }) => sequence));
-    const last = receipts.at(-1)?.receipt;
-    if (batches.length > 0) deepStrictEqual(last, { taken: batches.length - 1, ...(lastPosition(batches) === undefined ? {} : { durable: lastPosition(batches) }) });
+    expectArrived(stream, batches.length, lastPosition(batches));
   });
+}
+
+function expectArrived({ handed, receipts, completed: ended }: MemoryRun, batches: number, durable: Lsn | undefined): void {
+  ok(ended, "the source waits for ever for a receipt");
+  for (const sequences of handed) deepStrictEqual(sequences, Array.from({ length: batches }, (_, sequence) => sequence));
+  if (batches > 0) deepStrictEqual(receipts.at(-1)?.receipt, { taken: batches - 1, ...(durable === undefined ? {} : { durable }) });
 }
 
 /** Where batches are cut is a matter of the network: the same rows and changes come of them. */
@@ -143,41 +136,18 @@ export function copyAgreesWithStream(subject: Subject): Property {
   });
 }
 
-interface Drawn {
-  readonly move: Move;
-  readonly format: ValueFormat;
+interface DrawnCopy {
+  readonly table: TestTable;
+  readonly rows: readonly TestRow[];
+  readonly rowsPerBatch: readonly number[];
 }
 
-function arbitraryMove({ tables, operators = [], routeOf = () => ({ kind: "omnisharded" }), shards: number = { min: 1, max: 3 }, formats = formatsOf(tables) }: Subject): fc.Arbitrary<Drawn> {
-  return fc.record({ shards: fc.integer(number), format: fc.constantFrom(...formats) }).map(({ shards, format }) => ({
-    format,
-    move: { tables, shards, chainOf: (table) => chainOf(table, operators), routeOf: (table) => routeOf(table, shards) },
-  }));
-}
-
-interface DrawnPlay {
-  readonly move: Move;
-  readonly history: History;
-  readonly cuts: ReadonlySet<number>;
-  readonly delays: readonly number[];
-}
-
-function arbitraryPlay(subject: Subject): fc.Arbitrary<DrawnPlay> {
-  return arbitraryMove(subject).chain(({ move, format }) => fc.record({
-    move: fc.constant(move),
-    history: arbitraryHistory(subject.tables, { format }),
-    cuts: fc.array(fc.nat(100), { maxLength: 20, size: "max" }).map((places) => new Set(places)),
-    delays: fc.array(fc.nat(50), { minLength: 1, maxLength: 5 }),
-  }).map((drawn) => ({ ...drawn, move: { ...move, tables: drawn.history.tables } })));
+function arbitraryCopy(tables: readonly TestTable[]): fc.Arbitrary<DrawnCopy> {
+  return fc.constantFrom(...tables).chain((table) => fc.record({ table: fc.constant(table), rows: arbitraryTestRows(table), rowsPerBatch: sizes }));
 }
 
 /** Rows to a batch. */
 const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 5 });
-
-/** Values of a type that is not known cannot be written in binary. */
-function formatsOf(tables: readonly TestTable[]): readonly ValueFormat[] {
-  return tables.every(({ columns }) => columns.every(hasBinaryForm)) ? ["binary", "text"] : ["text"];
-}
 
 async function operatedChanges(move: Move, history: History, batches: readonly ChangeBatch[]): Promise<ShownChange[]> {
   const after = new Map(move.tables.map((table) => [table.oid, tableAfter(table, move)]));

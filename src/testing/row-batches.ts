@@ -1,9 +1,10 @@
+import { defect } from "../errors.js";
 import { locateRows } from "../operators/locate-values.js";
-import { encodeTuple } from "../postgres/copy-binary.js";
+import { encodeTuple, fieldAt } from "../postgres/copy-binary.js";
 import { encodeTextField } from "../postgres/encode-text-field.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { ValueFormat } from "../postgres/value-format.js";
-import type { RowBatch } from "../row-batch.js";
+import type { RowBatch, RowPart } from "../row-batch.js";
 import { NULL_VALUE } from "../table-batch.js";
 import { bytesOf, type TestRow, textOf } from "./test-rows.js";
 import type { TestTable } from "./test-table.js";
@@ -52,4 +53,18 @@ export function rowsOfBatch(table: TestTable, batch: RowBatch, format: ValueForm
     const at = row * width + place;
     return lengths[at] === NULL_VALUE ? null : textOf(column, buffer.subarray(offsets[at], offsets[at]! + lengths[at]!), format);
   }));
+}
+
+/** The rows of a part that a shard is to write: they lie one behind the other, and nothing between them. */
+export function rowsOfPart(table: TestTable, { part, rows, ...batch }: RowPart, format: ValueFormat): TestRow[] {
+  const starts = new Uint32Array(rows);
+  const ends = new Uint32Array(rows);
+  let at = 0;
+  for (let row = 0; row < rows; row++) {
+    starts[row] = at;
+    at = format === "binary" ? fieldAt(part, at, table.columns.length) : part.indexOf("\n", at) + 1;
+    ends[row] = at;
+  }
+  if (at !== part.length) throw defect(`${rows} rows of ${table.name} end at byte ${at} of ${part.length}`);
+  return rowsOfBatch(table, { ...batch, buffer: part, count: rows, starts, ends }, format);
 }

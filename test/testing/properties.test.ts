@@ -6,7 +6,9 @@ import type { TableOperator } from "../../src/operators/table-operator.js";
 import { keyRouter } from "../../src/sharding/key-router.js";
 import type { TableRoute } from "../../src/sharding/table-route.js";
 import type { TableBatch, TableShape } from "../../src/table-batch.js";
-import { commutesWithSplit, copyAgreesWithStream, everyRowToOneShard, keyOrderKept, noPositionLost, operatorProperties, type Property, routingStable, type Subject } from "../../src/testing/properties.js";
+import { equalKeysMeet } from "../../src/testing/equal-keys-meet.js";
+import { commutesWithSplit, copyAgreesWithStream, everyRowToOneShard, keyOrderKept, noPositionLost, operatorProperties, routingStable } from "../../src/testing/properties.js";
+import type { Property, Subject } from "../../src/testing/subject.js";
 import { testTable, type TestTable } from "../../src/testing/test-table.js";
 
 const users = testTable("users", { id: "bigint primary key", email: "text", score: "integer not null", note: "jsonb", ref: "uuid" });
@@ -77,6 +79,7 @@ describe("properties find", () => {
     ["an operator that drops batches", noPositionLost({ ...one, operators: [() => ({ operator: filter(({ count }: TableBatch) => count > 1) })] })],
     ["an operator that leaves rows of deletions out", noPositionLost({ ...one, operators: [() => ({ operator: map((batch: TableBatch) => batch.filter((row) => !batch.column("score").isAbsent(row))) })] })],
     ["a route that goes by more than the key", routingStable({ tables: [users], routeOf: (_, shards) => byNeighbours(shards) })],
+    ["tables whose equal keys are apart", equalKeysMeet({ tables: [users, full], shards: { min: 2, max: 4 }, routeOf: (table, shards) => ({ kind: "key", column: table === users ? "id" : "tenant", dataType: "bigint", shardOf: keyRouter({ dataType: "bigint", hasher: table === users ? "postgres" : "sha1", mapping: [] }, shards) }) })],
     ["a route to a shard that is not there", everyRowToOneShard({ tables: [users], routeOf: (_, shards) => ({ kind: "fixed", shard: shards }) })],
   ];
   test.each(cases)("%s", async (_name, property) => {
