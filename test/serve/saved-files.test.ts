@@ -3,6 +3,7 @@ import path from "node:path";
 import type pg from "pg";
 import { beforeAll, expect, test } from "vitest";
 import { freePort } from "../../src/embedded/free-port.js";
+import { streamingBack, untilTask } from "../support/admin-tasks.js";
 import { startTestCluster } from "../support/cluster.js";
 import { ADMIN_PASSWORD, APP_PASSWORD, databasesToml, Served, ServedFiles } from "../support/served.js";
 import { readTold, TOLD_SCHEMA, toldShardingToml, ToldWriters } from "../support/told-writers.js";
@@ -48,18 +49,6 @@ function contents(): Record<string, string> {
   return Object.fromEntries(readdirSync(files.directory).filter((name) => name.endsWith(".toml")).map((name) => [name, readFileSync(path.join(files.directory, name), "utf8")]));
 }
 
-/** Waits for the task that leads what is written back to where it was written before. */
-async function streamingBack(): Promise<string> {
-  for (;;) {
-    const { rows } = await admin.query<Record<"id" | "type" | "status" | "inner_status", string>>("SHOW TASKS");
-    const failed = rows.find(({ status }) => status.startsWith("failed"));
-    if (failed !== undefined) throw new Error(JSON.stringify(failed));
-    const found = rows.find(({ type, status, inner_status: inner }) => type === "replication prod -> prod_2x (reverse)" && status === "running" && inner === "replicating");
-    if (found !== undefined) return found.id;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** Of the servers that the applications' statements go to. */
 async function databaseOf(): Promise<string> {
   const client = await served.client("prod");
@@ -81,7 +70,7 @@ async function startedAnew(): Promise<void> {
 test("the files are saved at a cutover and at the way back: a gateway that has nothing else leads where the applications were led", async () => {
   const before = contents();
   await admin.query("RESHARD prod prod_2x all_tables");
-  await writers.during(streamingBack);
+  await writers.during(async () => (await untilTask(admin, streamingBack())).id);
   await writers.more(50);
   expect(await databaseOf()).toMatch(/^shop_[01]$/);
 
@@ -94,7 +83,7 @@ test("the files are saved at a cutover and at the way back: a gateway that has n
   await writers.more(50);
 
   // And back: what streams is gone on with, with each side's own login.
-  const back = await streamingBack();
+  const back = (await untilTask(admin, streamingBack())).id;
   await admin.query(`CUTOVER ${back}`);
   await writers.during(async () => { await expect.poll(databaseOf, { timeout: 30_000 }).toBe("shop"); });
   expect(contents()).toEqual({ ...before, "pgdog.bak.toml": after["pgdog.toml"], "users.bak.toml": after["users.toml"] });

@@ -1,13 +1,11 @@
 import type pg from "pg";
+import { moment } from "./moment.js";
 
 /** A task as SHOW TASKS has it. */
 export type AdminTask = Readonly<Record<"id" | "scope" | "type" | "status" | "inner_status", string>> & { readonly message: string | null };
 
 /** Finds a task among all. */
 export type FindTask = (tasks: readonly AdminTask[]) => AdminTask | undefined;
-
-/** How long until SHOW TASKS is asked again, in milliseconds. */
-const PAUSE = 10;
 
 /**
  * Asks SHOW TASKS until the task is found; fails as soon as one has failed.
@@ -21,7 +19,7 @@ export async function untilTask(admin: Pick<pg.Client, "query">, find: FindTask,
     if (failed !== undefined) throw new Error(JSON.stringify(failed));
     const found = find(rows);
     if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    await moment();
   }
 }
 
