@@ -14,6 +14,7 @@ import { readSequences } from "../../src/postgres/sequences.js";
 import { type CommandRun, startCommand } from "../support/cli.js";
 import { startTestCluster } from "../support/cluster.js";
 import { describeOnServers } from "../support/describe-on-servers.js";
+import { moment } from "../support/moment.js";
 import { addressOf, eventsOf, hashed, makePipeline } from "../support/pipeline.js";
 
 /*
@@ -148,6 +149,7 @@ describeOnServers("the schema", ({ version, options }) => {
       const { rows } = await client.query<{ pid: number }>("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid IS DISTINCT FROM $1 AND application_name LIKE 'pg-reshard%' AND pg_backend_pid() = ANY (pg_blocking_pids(pid))", [known]);
       if (rows.length > 0) return rows[0]!.pid;
       if (run !== undefined && run.child.exitCode !== null) break;
+      await moment();
     }
     throw new Error(`nothing waits: ${JSON.stringify(run?.events.at(-1))}${run?.stderr() ?? ""}`);
   }

@@ -12,6 +12,7 @@ import { CUTOVER_STEPS } from "../../src/progress/cutover-journal.js";
 import { startTestCluster } from "../support/cluster.js";
 import { type App, AppWriters, makeApp, wrongEntries } from "../support/cutover-app.js";
 import { runToEnd } from "../support/pipeline.js";
+import { moment } from "../support/moment.js";
 
 /* One application, which writes all the time, and cutovers that are given up: after each it goes on at the source, and replication too. */
 
@@ -235,7 +236,7 @@ describe("a cutover is given up", () => {
   it("where the operator stops it within cutover_last_transaction_delay, and nothing has waited yet", async () => {
     const stop = new AbortController();
     const stopped = rejection(attempt({ lastTransactionDelay: 3_600_000 }, stop.signal));
-    while ((await source.query("SELECT FROM pg_stat_activity WHERE application_name LIKE 'pg-reshard % cutover' AND state = 'idle'")).rowCount === 0);
+    while ((await source.query("SELECT FROM pg_stat_activity WHERE application_name LIKE 'pg-reshard % cutover' AND state = 'idle'")).rowCount === 0) await moment();
     stop.abort();
     expect(await stopped).toMatchObject({ code: "INTERRUPTED" });
     await expectUndone(false);

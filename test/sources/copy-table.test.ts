@@ -11,6 +11,7 @@ import type { CopyBatch, RowBatch } from "../../src/row-batch.js";
 import { copyTable, type CopyTableOptions } from "../../src/sources/copy-table.js";
 import { type LiveShards, withLiveShards } from "../support/changes-live.js";
 import { startTestCluster } from "../support/cluster.js";
+import { moment } from "../support/moment.js";
 
 const cluster = await startTestCluster();
 
@@ -167,7 +168,7 @@ describe("flow", () => {
       let ended = false;
       await firstValueFrom(run(copyTable(optionsFor(live, await published(live))), decodeTuples(), takeAll).pipe(take(1), finalize(() => { ended = true; })));
       expect(ended).toBe(true);
-      while ((await sessions(live.source, "test copy")) > 0);
+      while ((await sessions(live.source, "test copy")) > 0) await moment();
       expect((await live.source.query("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")).rows).toEqual([{ slot_name: live.slot }]);
     });
   });

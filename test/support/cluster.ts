@@ -2,6 +2,7 @@ import { tmpdir } from "node:os";
 import { inject } from "vitest";
 import { type Cluster, type ClusterOptions, startCluster } from "../../src/embedded/cluster.js";
 import { atEnd } from "./at-end.js";
+import { moment } from "./moment.js";
 import { servers } from "./servers.js";
 
 /** For servers of gigabytes: their files are not kept in memory, where others' may be. */
@@ -43,6 +44,6 @@ export async function offerTls(cluster: Cluster, { certificate, key }: { readonl
   await admin.query(`ALTER SYSTEM SET ssl_key_file = '${files.key}'`);
   await admin.query("ALTER SYSTEM SET ssl = on");
   await admin.query("SELECT pg_reload_conf()");
-  while ((await admin.query<{ loaded: boolean }>("SELECT current_setting('ssl')::bool AND pg_conf_load_time()::text <> $1 AS loaded", [before])).rows.every(({ loaded }) => !loaded));
+  while ((await admin.query<{ loaded: boolean }>("SELECT current_setting('ssl')::bool AND pg_conf_load_time()::text <> $1 AS loaded", [before])).rows.every(({ loaded }) => !loaded)) await moment();
   await admin.end();
 }
