@@ -32,14 +32,15 @@ const PAIRS: readonly Pair[] = [
     what: "amount >= 500 AND note LIKE '%7%'",
     columns: made("filter", { where: "amount >= 500 AND note LIKE '%7%'" }),
     rows: perRow({ writes: [], drops: true }, (row) => ((row["amount"] as number) >= 500 && (row["note"] as string).includes("7") ? row : null)),
-    target: { of: "rate ratio", bound: "at least", value: 4, text: "at least 4 times the rate of perRow" },
+    // It interprets a condition that perRow has in JavaScript.
+    target: { of: "rate ratio", bound: "at least", value: 0.33, text: "at least a third of the rate of perRow, which reads two columns" },
   },
   {
     name: "operators-mask",
     what: "note = a constant",
     columns: made("mask", { key: KEY, columns: { note: { constant: "x" } } }),
     rows: perRow({ writes: ["note"] }, (row) => ({ ...row, note: "x" })),
-    target: { of: "rate ratio", bound: "at least", value: 1.5, text: "at least 1.5 times the rate of perRow" },
+    target: { of: "rate ratio", bound: "at least", value: 1.5, text: "at least 1.5 times the rate of perRow, which copies the row" },
   },
 ];
 

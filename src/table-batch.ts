@@ -65,8 +65,12 @@ export class ValueSpans {
   }
 }
 
+/** In place of a value's bytes: they are to stay what they are. */
+export const KEPT = Symbol("kept");
+
 /** Where a column's values are: in the bytes that came, or made by an operator for each row that came; or it has none yet. */
-type ColumnSource =
+type ColumnSource = PlainSource | { readonly kind: "changed"; readonly made: PlainSource; readonly before: ColumnSource; /** By row that came: 1 where it is as before. */ readonly kept: Uint8Array };
+type PlainSource =
   | { readonly kind: "carried"; readonly place: number }
   | { readonly kind: "null" }
   | { readonly kind: "made"; readonly values: readonly (Buffer | null | undefined)[] };
@@ -179,13 +183,26 @@ export class TableBatch implements Batch<Lsn> {
     });
   }
 
-  /** As `with`, of bytes in the batch's format. */
-  withBytes(name: string, bytesOf: (row: number) => Buffer | null | undefined): TableBatch {
+  /** As `with`, of bytes in the batch's format; values that are `KEPT` keep theirs. */
+  withBytes(name: string, bytesOf: (row: number) => Buffer | null | undefined | typeof KEPT): TableBatch {
     const place = placeOf(this.table, name);
     const { rows, sources } = this.#parts;
     const values: (Buffer | null | undefined)[] = [];
-    for (let row = 0; row < rows.length; row++) values[rows[row]!] = bytesOf(row);
-    return new TableBatch({ ...this.#parts, sources: sources.with(place, { kind: "made", values }) });
+    let kept: Uint8Array | undefined;
+    let changed = false;
+    for (let row = 0; row < rows.length; row++) {
+      const origin = rows[row]!;
+      const bytes = bytesOf(row);
+      if (bytes === KEPT) (kept ??= new Uint8Array(rows.at(-1)! + 1))[origin] = 1;
+      else {
+        values[origin] = bytes;
+        changed = true;
+      }
+    }
+    if (!changed) return this;
+    const made: PlainSource = { kind: "made", values };
+    const source: ColumnSource = kept === undefined ? made : { kind: "changed", made, kept, before: sources[place]! };
+    return new TableBatch({ ...this.#parts, sources: sources.with(place, source) });
   }
 
   /**
@@ -238,24 +255,50 @@ export class ValueColumn {
 
   /** What `bytes` are. */
   format(row: number): ValueFormat {
-    if (this.#source.kind !== "carried") return this.#format;
-    return this.#positions().texts[this.#rows[row]! * this.#width + this.#source.place] === 1 ? "text" : this.#format;
+    const origin = this.#rows[row]!;
+    const source = sourceOf(this.#source, origin);
+    if (source.kind !== "carried") return this.#format;
+    return this.#positions().texts[origin * this.#width + source.place] === 1 ? "text" : this.#format;
   }
 
   /** Undefined: the row does not carry it. */
   bytes(row: number): Buffer | null | undefined {
     const origin = this.#rows[row]!;
-    if (this.#source.kind === "null") return null;
-    if (this.#source.kind === "made") return this.#source.values[origin];
+    const source = sourceOf(this.#source, origin);
+    if (source.kind === "null") return null;
+    if (source.kind === "made") return source.values[origin];
     const { buffer, offsets, lengths } = this.#positions();
-    const at = origin * this.#width + this.#source.place;
+    const at = origin * this.#width + source.place;
     const length = lengths[at]!;
     if (length >= 0) return buffer.subarray(offsets[at], offsets[at]! + length);
     return length === NULL_VALUE ? null : undefined;
   }
 
+  /** Of `bytes`; or `NULL_VALUE`, or `ABSENT_VALUE`. */
+  length(row: number): number {
+    const origin = this.#rows[row]!;
+    const source = sourceOf(this.#source, origin);
+    if (source.kind === "carried") return this.#positions().lengths[origin * this.#width + source.place]!;
+    const bytes = source.kind === "null" ? null : source.values[origin];
+    return bytes?.length ?? (bytes === null ? NULL_VALUE : ABSENT_VALUE);
+  }
+
+  /** Writes the bytes of a value that has some, without a `Buffer` made for it. @returns where they end */
+  copy(row: number, into: Buffer, at: number): number {
+    const origin = this.#rows[row]!;
+    const source = sourceOf(this.#source, origin);
+    if (source.kind !== "carried") return at + this.bytes(row)!.copy(into, at);
+    const { buffer, offsets, lengths } = this.#positions();
+    const place = origin * this.#width + source.place;
+    const from = offsets[place]!;
+    const length = lengths[place]!;
+    if (length > LONGEST_IN_LOOP) buffer.copy(into, at, from, from + length);
+    else for (let byte = 0; byte < length; byte++) into[at + byte] = buffer[from + byte]!;
+    return at + length;
+  }
+
   isAbsent(row: number): boolean {
-    return this.bytes(row) === undefined;
+    return this.length(row) === ABSENT_VALUE;
   }
 
   /** Undefined: the row does not carry it. */
@@ -269,6 +312,16 @@ export class ValueColumn {
       throw new ReshardError(error.code, `${displayName(this.#table)}.${this.#column.name}: ${error.message}`, { ...(error.remedy === undefined ? {} : { remedy: error.remedy }), place: { table: displayName(this.#table) }, cause: error });
     }
   }
+}
+
+/** Bytes: a call of `copy` takes longer than a loop over fewer. */
+const LONGEST_IN_LOOP = 24;
+
+/** Where the value of a row is. */
+function sourceOf(source: ColumnSource, origin: number): PlainSource {
+  let found = source;
+  while (found.kind === "changed") found = found.kept[origin] === 1 ? found.before : found.made;
+  return found;
 }
 
 /** A value for people; short. */

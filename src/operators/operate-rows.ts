@@ -1,11 +1,10 @@
 import { defer, finalize, map } from "rxjs";
-import { defect } from "../errors.js";
+import { defect, type ReshardError } from "../errors.js";
 import type { Operator } from "../flow.js";
-import { encodeTuple } from "../postgres/copy-binary.js";
 import { encodeTextField } from "../postgres/encode-text-field.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import type { RowBatch } from "../row-batch.js";
-import { TableBatch } from "../table-batch.js";
+import { ABSENT_VALUE, TableBatch, type ValueColumn } from "../table-batch.js";
 import { locateRows } from "./locate-values.js";
 import type { OperatorChain } from "./operator-chain.js";
 import { RunningChain } from "./running-chain.js";
@@ -49,23 +48,65 @@ export function encodeRows(out: TableBatch, came: RowBatch): RowBatch {
     return { ...came, count: out.count, starts: came.starts.filter(picked(out.origins)), ends: came.ends.filter(picked(out.origins)) };
   }
   const columns = out.table.columns.map(({ name }) => out.column(name));
-  const rows: Buffer[] = [];
-  const starts = new Uint32Array(out.count);
   const ends = new Uint32Array(out.count);
-  let end = 0;
-  for (let row = 0; row < out.count; row++) {
-    const values = columns.map((column) => {
-      const bytes = column.bytes(row);
-      if (bytes === undefined) throw defect("a value of a copied row is absent");
-      return bytes;
-    });
-    const encoded = out.format === "binary" ? encodeTuple(values) : textRow(values);
-    rows.push(encoded);
-    starts[row] = end;
-    end += encoded.length;
-    ends[row] = end;
+  const buffer = out.format === "binary" ? binaryRows(columns, ends) : textRows(columns, ends);
+  const starts = new Uint32Array(out.count);
+  for (let row = 1; row < out.count; row++) starts[row] = ends[row - 1]!;
+  return { ...came, buffer, bytes: buffer.length, count: out.count, starts, ends };
+}
+
+/** @param ends of the rows, to be filled in */
+function binaryRows(columns: readonly ValueColumn[], ends: Uint32Array): Buffer {
+  let bytes = ends.length * (FIELD_COUNT_BYTES + columns.length * LENGTH_BYTES);
+  for (const column of columns) {
+    for (let row = 0; row < ends.length; row++) {
+      const length = column.length(row);
+      if (length > 0) bytes += length;
+      else if (length === ABSENT_VALUE) throw absent();
+    }
   }
-  return { ...came, buffer: Buffer.concat(rows), bytes: end, count: out.count, starts, ends };
+  const buffer = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (let row = 0; row < ends.length; row++) {
+    buffer[at] = columns.length >> 8;
+    buffer[at + 1] = columns.length;
+    at += FIELD_COUNT_BYTES;
+    for (const column of columns) {
+      const length = column.length(row);
+      buffer[at] = length >> 24;
+      buffer[at + 1] = length >> 16;
+      buffer[at + 2] = length >> 8;
+      buffer[at + 3] = length;
+      at += LENGTH_BYTES;
+      if (length > 0) at = column.copy(row, buffer, at);
+    }
+    ends[row] = at;
+  }
+  return buffer;
+}
+
+const FIELD_COUNT_BYTES = 2;
+/** The length of NULL is -1, as `NULL_VALUE` is. */
+const LENGTH_BYTES = 4;
+
+/** @param ends of the rows, to be filled in */
+function textRows(columns: readonly ValueColumn[], ends: Uint32Array): Buffer {
+  const rows: Buffer[] = [];
+  let end = 0;
+  for (let row = 0; row < ends.length; row++) {
+    const line = textRow(columns.map((column) => {
+      const value = column.bytes(row);
+      if (value === undefined) throw absent();
+      return value;
+    }));
+    rows.push(line);
+    ends[row] = end += line.length;
+  }
+  return Buffer.concat(rows);
+}
+
+function absent(): ReshardError {
+  return defect("a value of a copied row is absent");
 }
 
 function textRow(values: readonly (Buffer | null)[]): Buffer {

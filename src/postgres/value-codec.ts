@@ -14,7 +14,12 @@ export type { Value, ValueCodec } from "./value.js";
  * and encoded in text only.
  */
 export function valueCodec(type: string): ValueCodec {
-  return CODECS[type] ?? unknownType(type);
+  return hasCodec(type) ? CODECS[type]! : unknownType(type);
+}
+
+/** False: only in text can values of the type be read and made. */
+export function hasCodec(type: string): boolean {
+  return Object.hasOwn(CODECS, type);
 }
 
 /** True where values of the type are their text, in binary too. */
@@ -175,17 +180,21 @@ const CODECS: Readonly<Record<string, ValueCodec>> = {
   },
 };
 
-function unknownType(type: string): ValueCodec {
-  const refuse = (): ReshardError => new ReshardError("VALUE_TYPE_UNKNOWN", `Operators cannot read or make values of type ${type} in binary.`, {
+/** What is said to whoever needs a value of a type without codec in binary. */
+export function readInTextOnly(type: string): ReshardError {
+  return new ReshardError("VALUE_TYPE_UNKNOWN", `Operators cannot read or make values of type ${type} in binary.`, {
     remedy: 'Set resharding_copy_format = "text" in [general]: then they are their text.',
   });
+}
+
+function unknownType(type: string): ValueCodec {
   return {
     decode(bytes, format) {
-      if (format === "binary") throw refuse();
+      if (format === "binary") throw readInTextOnly(type);
       return bytes.toString("utf8");
     },
     encode(value, format) {
-      if (format === "binary") throw refuse();
+      if (format === "binary") throw readInTextOnly(type);
       if (typeof value !== "string") throw wrong(type, value);
       return Buffer.from(value, "utf8");
     },

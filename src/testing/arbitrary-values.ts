@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Row } from "../operators/per-row.js";
+import type { Row } from "../operators/lazy-row.js";
 import { ReshardError } from "../errors.js";
 import { type Value, valueCodec } from "../postgres/value-codec.js";
 import { keyOf, OUTSIDE_CHARACTERS, type TestRow, valuesOf } from "./test-rows.js";

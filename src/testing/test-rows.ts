@@ -1,5 +1,5 @@
 import { ReshardError } from "../errors.js";
-import type { Row } from "../operators/per-row.js";
+import type { Row } from "../operators/lazy-row.js";
 import { type Value, valueCodec } from "../postgres/value-codec.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import { isKeyless, type TestColumn, type TestTable, typeOf } from "./test-table.js";

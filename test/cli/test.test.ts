@@ -144,6 +144,7 @@ expect_sql = ["DELETE FROM users;"]
 ✗ throws
   /shop.test.toml:9:8
   error OPERATOR_FAILED: Operator "mask": It threw for the row of users with id 1: I was told to
+    remedy: Nothing was lost: correct the operator and run the pipeline again.
 ✗ does not throw
   /shop.test.toml:16:8
   expected an error: OPERATOR_FAILED

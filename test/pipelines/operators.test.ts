@@ -15,7 +15,7 @@ import { newShards } from "../support/shop.js";
  * rows. Writes go on during the copy, and while the stream lags, so that what is looked up is newer than the change.
  */
 
-const COLUMNS = "owner bigint NOT NULL, email text, state text NOT NULL, note text";
+const COLUMNS = "owner bigint NOT NULL, email text, state text NOT NULL, note text, mood mood DEFAULT 'glad', tags int[] DEFAULT '{1,2}', address inet";
 const TABLES = {
   people: { definition: `id int PRIMARY KEY, ${COLUMNS}`, key: "id" },
   inside: { definition: `${COLUMNS}, number int, PRIMARY KEY (owner, number)`, key: "number" },
@@ -30,18 +30,20 @@ const SHARDS = 2;
 /** OPERATOR_SEED and OPERATOR_SEEDS try others. */
 const SEEDS = Array.from({ length: Number(process.env["OPERATOR_SEEDS"] ?? 2) }, (_, index) => Number(process.env["OPERATOR_SEED"] ?? 1) + index);
 
-const schema = (withSize: boolean): string => NAMES.map((name) => {
+const schema = (withSize: boolean): string => ["CREATE TYPE mood AS ENUM ('glad', 'sad')"].concat(NAMES.map((name) => {
   const table = TABLES[name];
   return `CREATE TABLE ${name} (${table.definition}${withSize ? ", size bigint" : ""}); ALTER TABLE ${name} ALTER note SET STORAGE EXTERNAL; ${"after" in table && !withSize ? table.after : ""}`;
-}).join(";");
+})).join(";");
 
 /** What they make of the source's rows, in SQL. */
-const expectedRows = (name: Name): string => `SELECT ${name === "coded" ? "upper(code) AS code" : name === "inside" ? "number" : "id"}, ${name === "everywhere" ? "nobody" : "owner"}, upper(email) AS email, state, md5(note) AS note, length(note)::bigint AS size FROM ${name} WHERE state <> 'hidden'`;
-const foundRows = (name: Name): string => expectedRows(name).replace("upper(code)", "code").replace("upper(email)", "email").replace("length(note)::bigint", "size").replace(/ WHERE .*/, "");
+const expectedRows = (name: Name): string => `SELECT ${name === "coded" ? "upper(code) AS code" : name === "inside" ? "number" : "id"}, ${name === "everywhere" ? "nobody" : "owner"}, upper(email) AS email, state, md5(note) AS note, length(note)::bigint AS size, mood, CASE WHEN state <> 'other' THEN tags END AS tags, address FROM ${name} WHERE state <> 'hidden'`;
+const foundRows = (name: Name): string => expectedRows(name).replace("upper(code)", "code").replace("upper(email)", "email").replace("length(note)::bigint", "size").replace(/CASE .* END AS tags/, "tags").replace(/ WHERE .*/, "");
 
 function chainOf(table: TableShape): OperatorChain {
   const shown: NamedOperator = { name: "shown", operator: { writes: [], operator: map((batch: TableBatch) => batch.filter((row) => batch.column("state").value(row) !== "hidden")) } };
   const upper = (column: string): NamedOperator => ({ name: `upper ${column}`, operator: perRow({ writes: [column] }, (row) => ({ ...row, [column]: (row[column] as string | null | undefined)?.toUpperCase() ?? null })) });
+  // Arrays and inet are not read in binary.
+  const untagged: NamedOperator = { name: "untagged", operator: perRow({ writes: ["tags", "address", "mood"] }, (row) => (row["state"] === "other" ? { ...row, tags: null } : row)) };
   const withSize: TableShape = { ...table, columns: [...table.columns, { name: "size", type: "int8", partOfKey: false }] };
   const sized: NamedOperator = {
     name: "sized",
@@ -53,7 +55,7 @@ function chainOf(table: TableShape): OperatorChain {
       })),
     },
   };
-  return operatorChain(table, [upper("email"), shown, ...(table.name === "coded" ? [upper("code")] : []), sized]);
+  return operatorChain(table, [upper("email"), untagged, shown, ...(table.name === "coded" ? [upper("code")] : []), sized]);
 }
 
 let cluster: Cluster;
@@ -69,7 +71,7 @@ function change(random: Random, name: Name): string {
   const { key: column } = TABLES[name];
   const note = random.pick(["NULL", "'short'", `repeat(md5(random()::text), ${random.integer(80, 90)})`]);
   const state = random.pick(["'shown'", "'hidden'", "'other'"]);
-  const set = random.pick([`email = 'mail${random.integer(1, 99)}@x.y'`, `state = ${state}`, `note = ${note}`, `${owner} = ${random.integer(1, 9)}`, `state = ${state}, ${owner} = ${random.integer(1, 9)}`, "email = email"]);
+  const set = random.pick([`email = 'mail${random.integer(1, 99)}@x.y'`, `state = ${state}`, `note = ${note}`, `${owner} = ${random.integer(1, 9)}`, `state = ${state}, ${owner} = ${random.integer(1, 9)}`, "email = email", `mood = 'sad', tags = '{${random.integer(1, 9)},NULL}', address = '10.0.0.${random.integer(1, 9)}'`]);
   switch (random.integer(1, 10)) {
     case 1:
     case 2:

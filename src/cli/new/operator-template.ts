@@ -1,7 +1,7 @@
 /** The module of a new operator: it masks a column, and is there to be changed. */
 export function operatorTemplate(name: string): string {
   return `import { createHmac } from "node:crypto";
-import { defineOperator, perRow, type Value } from "pg-reshard";
+import { defineOperator, perRow, type RowValue } from "pg-reshard";
 import { z } from "zod";
 
 /*
@@ -34,7 +34,7 @@ export default defineOperator({
       note(\`\${table.name} has no column \${column}: its rows are left as they are\`);
       return undefined;
     }
-    const masked = (value: Value | undefined): Value | undefined => {
+    const masked = (value: RowValue): RowValue => {
       // NULL stays NULL; of deleted rows often only the key is known, and other columns are undefined.
       if (typeof value !== "string") return value;
       return \`\${createHmac("sha256", key).update(value).digest("hex").slice(0, 12)}@masked.test\`;
