@@ -7,7 +7,8 @@ export { run, type Batch, type Operator, type Receipt, type Sink, type Source } 
 export type { CopyBatch, PartitionedRowBatch, RowBatch, RowPart, ShardedRowBatch } from "./row-batch.js";
 export { Action, type ChangeBatch, type ShardChanges, type ShardedChangeBatch, type SourceTransaction } from "./change-batch.js";
 export type { ApplyStep, RowSet, StepBatch } from "./apply-step.js";
-export { NULL_VALUE, ABSENT_VALUE, type TableBatch, type TableColumn, type TableShape, type ValueColumn } from "./table-batch.js";
+export type { TableBatch, TableShape } from "./table-batch.js";
+export { NULL_VALUE, ABSENT_VALUE, type TableColumn, type ValueColumn } from "./value-column.js";
 export type { Value, ValueCodec } from "./postgres/value-codec.js";
 export { defineOperator, keyColumns, type OperatorContext, type OperatorDefinition, type OperatorSharding, type OptionsSchema, type TableOperator } from "./operators/table-operator.js";
 export { perRow, type PerRowOptions } from "./operators/per-row.js";

@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
 import { ReshardError } from "../errors.js";
 import { hasCodec, type Value } from "../postgres/value-codec.js";
-import type { TableBatch, TableColumn, ValueColumn } from "../table-batch.js";
+import type { TableBatch } from "../table-batch.js";
+import type { TableColumn, ValueColumn } from "../value-column.js";
 import { RawValue } from "./raw-value.js";
 
 /** What a row has in a column; undefined where it does not carry it, as a deleted row beside its key. */

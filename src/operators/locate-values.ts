@@ -2,7 +2,7 @@ import { BACKSLASH, isTextNull, textFieldEnd, unescapeTextField } from "../postg
 import { COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED } from "../postgres/pgoutput-tuple.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import type { RowBatch } from "../row-batch.js";
-import { ABSENT_VALUE, NULL_VALUE, type ValuePositions } from "../table-batch.js";
+import { ABSENT_VALUE, NULL_VALUE, type ValuePositions } from "../value-column.js";
 
 /** The values of rows that a COPY brings. @param width fields of a row */
 export function locateRows(batch: Pick<RowBatch, "buffer" | "count" | "starts" | "ends">, width: number, format: ValueFormat): ValuePositions {

@@ -2,7 +2,8 @@ import { defer, map } from "rxjs";
 import { ReshardError } from "../errors.js";
 import { notOfType, type ValueCodec } from "../postgres/value.js";
 import { readInTextOnly } from "../postgres/value-codec.js";
-import { KEPT, type TableBatch } from "../table-batch.js";
+import type { TableBatch } from "../table-batch.js";
+import { KEPT } from "../value-column.js";
 import { LazyRow, type Row } from "./lazy-row.js";
 import { RawValue } from "./raw-value.js";
 import type { TableOperator } from "./table-operator.js";
@@ -93,8 +94,9 @@ function resultOf(batch: TableBatch, row: number, rows: LazyRow, work: (row: Row
     throw new ReshardError("OPERATOR_FAILED", `It threw for the ${batch.describe(row)}: ${cause instanceof Error ? cause.message : String(cause)}`, { remedy: MEND, cause });
   }
   // Whoever writes JavaScript may give anything.
-  if (typeof result === "object" && !(result instanceof Promise)) return result;
-  throw new ReshardError("OPERATOR_FAILED", `It gave ${result instanceof Promise ? "a promise" : `a value of type ${typeof result}`} for the ${batch.describe(row)}.`, { remedy: "Give the row back at once, or null to leave it out." });
+  const later = typeof result?.["then"] === "function";
+  if (typeof result === "object" && !later) return result;
+  throw new ReshardError("OPERATOR_FAILED", `It gave ${later ? "a promise" : `a value of type ${typeof result}`} for the ${batch.describe(row)}.`, { remedy: "Give the row back at once, or null to leave it out." });
 }
 
 /** What is changed and not declared would be lost without a word. */

@@ -1,5 +1,6 @@
 import type { Operator } from "../flow.js";
-import type { TableBatch, TableColumn, TableShape } from "../table-batch.js";
+import type { TableBatch, TableShape } from "../table-batch.js";
+import type { TableColumn } from "../value-column.js";
 
 /** What an operator does to one table. */
 export interface TableOperator {

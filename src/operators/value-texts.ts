@@ -2,7 +2,7 @@ import { COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED } from "../postgres/pgoutput
 import { type ValueCodec, valueCodec } from "../postgres/value-codec.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import type { RowBatch } from "../row-batch.js";
-import { NULL_VALUE } from "../table-batch.js";
+import { NULL_VALUE } from "../value-column.js";
 import { locateRows } from "./locate-values.js";
 
 /** A column's name, and the `pg_type.typname` of its base type. */

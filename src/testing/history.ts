@@ -1,5 +1,5 @@
 import type fc from "fast-check";
-import type { Row } from "../operators/per-row.js";
+import type { Row } from "../operators/lazy-row.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import { type State, type TestRow, valuesOf } from "./test-rows.js";

@@ -5,7 +5,7 @@ import { encodeTextField } from "../postgres/encode-text-field.js";
 import type { Lsn } from "../postgres/lsn.js";
 import type { ValueFormat } from "../postgres/value-format.js";
 import type { RowBatch, RowPart } from "../row-batch.js";
-import { NULL_VALUE } from "../table-batch.js";
+import { NULL_VALUE } from "../value-column.js";
 import { bytesOf, type TestRow, textOf } from "./test-rows.js";
 import type { TestTable } from "./test-table.js";
 

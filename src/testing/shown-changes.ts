@@ -2,7 +2,7 @@ import { type ChangeBatch, NO_TUPLE, TRUNCATE } from "../change-batch.js";
 import { locateTuples } from "../operators/locate-values.js";
 import type { Lsn } from "../postgres/lsn.js";
 import { displayName } from "../postgres/identifiers.js";
-import { ABSENT_VALUE, NULL_VALUE } from "../table-batch.js";
+import { ABSENT_VALUE, NULL_VALUE } from "../value-column.js";
 import { textOf } from "./test-rows.js";
 import type { TestTable } from "./test-table.js";
 

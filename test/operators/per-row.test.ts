@@ -9,7 +9,8 @@ import type { TableOperator } from "../../src/operators/table-operator.js";
 import { encodeTuple } from "../../src/postgres/copy-binary.js";
 import type { ValueFormat } from "../../src/postgres/value-format.js";
 import type { RowBatch } from "../../src/row-batch.js";
-import { NULL_VALUE, TableBatch, type TableShape } from "../../src/table-batch.js";
+import { TableBatch, type TableShape } from "../../src/table-batch.js";
+import { NULL_VALUE } from "../../src/value-column.js";
 import { passed } from "../../src/testing/passed.js";
 
 /* Rows with columns of types that have no codec: arrays and inet are read in text only, an enum in both. */

@@ -8,7 +8,8 @@ import { type LoadedOperator, loadOperators } from "../../src/pipelines/load-ope
 import { checkOperatorTables } from "../../src/pipelines/check-operators.js";
 import { chainFor } from "../../src/pipelines/table-chain.js";
 import { RunningChain } from "../../src/operators/running-chain.js";
-import { NULL_VALUE, TableBatch, type TableShape } from "../../src/table-batch.js";
+import { TableBatch, type TableShape } from "../../src/table-batch.js";
+import { NULL_VALUE } from "../../src/value-column.js";
 import { DATABASES, PIPELINE_HEAD, problemsOf } from "../config/files.js";
 import { ConfigurationError } from "../../src/config/configuration-error.js";
 

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { type Value, valueCodec } from "../../src/postgres/value-codec.js";
 import type { ValueFormat } from "../../src/postgres/value-format.js";
-import { ABSENT_VALUE, NULL_VALUE, TableBatch, type TableShape } from "../../src/table-batch.js";
+import { TableBatch, type TableShape } from "../../src/table-batch.js";
+import { ABSENT_VALUE, NULL_VALUE } from "../../src/value-column.js";
 
 /** A row's values in the order of the columns; undefined: the row does not carry it. */
 export type RowValues = readonly (Value | undefined)[];

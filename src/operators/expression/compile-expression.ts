@@ -1,6 +1,7 @@
 import { didYouMean } from "../../config/did-you-mean.js";
 import { displayName } from "../../postgres/identifiers.js";
-import type { TableBatch, TableColumn, TableShape } from "../../table-batch.js";
+import type { TableBatch, TableShape } from "../../table-batch.js";
+import type { TableColumn } from "../../value-column.js";
 import { type Comparand, NotComparable, signsOf } from "./compare-operands.js";
 import { ExpressionError } from "./expression-error.js";
 import { likeMatcher } from "./like-pattern.js";

@@ -1,4 +1,4 @@
-import type { ValueColumn } from "../../table-batch.js";
+import type { ValueColumn } from "../../value-column.js";
 
 /** Reads a value where it lies. @param isText of the type's output function, else of its send function */
 export type ReadValue<T> = (buffer: Buffer, offset: number, length: number, isText: boolean) => T;

@@ -1,4 +1,4 @@
-import type { ValueColumn } from "../../table-batch.js";
+import type { ValueColumn } from "../../value-column.js";
 import { INTEGERS, numberKind } from "../expression/number-keys.js";
 import { valueReader } from "../expression/value-reader.js";
 import { isTextual } from "../../postgres/value-codec.js";
