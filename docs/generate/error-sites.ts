@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
-import { type Bindings, codesOf, shapeOf } from "./text-shape.js";
+import { type Bindings, codesOf, declarationOf, shapeOf } from "./text-shape.js";
 
 /** A place of the source where an error that users see is made. */
 export interface ErrorSite {
@@ -83,7 +83,14 @@ function detailsOf(details: ts.Expression | undefined, bindings: Bindings): { re
     if (ts.isShorthandPropertyAssignment(node)) values.set(node.name.text, node.name);
   }
   const [remedy, kind] = [values.get("remedy"), values.get("kind")];
-  return { remedy: remedy === undefined ? undefined : shapeOf(remedy, bindings), kind: kind === undefined ? "operator" : shapeOf(kind, bindings) };
+  return { remedy: remedy === undefined ? undefined : remedyShape(remedy, bindings), kind: kind === undefined ? "operator" : shapeOf(kind, bindings) };
+}
+
+/** Another error's remedy, or one that is given, is only known where it happens: then what is said without it. */
+function remedyShape(remedy: ts.Expression, bindings: Bindings): string {
+  if (ts.isBinaryExpression(remedy) && remedy.operatorToken.kind === ts.SyntaxKind.QuestionQuestionToken) return remedyShape(remedy.right, bindings);
+  const given = ts.isIdentifier(remedy) && !bindings.has(remedy.text) ? declarationOf(remedy) : undefined;
+  return shapeOf(given !== undefined && ts.isBindingElement(given) && given.initializer !== undefined ? given.initializer : remedy, bindings);
 }
 
 function nameOf(node: ts.Node): string | undefined {

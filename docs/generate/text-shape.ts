@@ -100,7 +100,7 @@ function functionNamed(name: ts.Identifier): ts.FunctionDeclaration | undefined 
 }
 
 /** The nearest variable, or part of one that is taken apart, of that name above. */
-function declarationOf(name: ts.Identifier): ts.VariableDeclaration | ts.BindingElement | ts.ParameterDeclaration | undefined {
+export function declarationOf(name: ts.Identifier): ts.VariableDeclaration | ts.BindingElement | ts.ParameterDeclaration | undefined {
   for (let at: ts.Node = name; !ts.isSourceFile(at); at = at.parent) {
     const found = declaredIn(at.parent, name.text);
     if (found !== undefined) return found;

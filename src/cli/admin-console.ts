@@ -89,5 +89,5 @@ function commandError(command: string, error: unknown): ReshardError {
   if (!(error instanceof pg.DatabaseError)) return new ReshardError("CONNECTION_LOST", `The admin database was lost: ${reasonOf(error)}.`, { remedy: "See whether pg-reshard serve runs. Tasks go on when it is started again.", cause: error });
   const code = /^pg-reshard error ([A-Z_]+)$/.exec(error.detail ?? "")?.[1] ?? (error.code === "42601" ? "SYNTAX_ERROR" : "COMMAND_REFUSED");
   const where = error.position === undefined ? "" : ` (at character ${error.position} of "${command}")`;
-  return new ReshardError(code, `${error.message}${where}`, error.hint === undefined ? {} : { remedy: error.hint });
+  return new ReshardError(code, `${error.message}${where}`, { remedy: error.hint ?? "SHOW HELP lists the commands, and what each is given." });
 }

@@ -35,7 +35,7 @@ export class AdminClient {
       signal.throwIfAborted();
       const { rows } = await this.#client.query<ShownTask>("SHOW TASKS");
       const failed = rows.find(({ status }) => status.startsWith("failed"));
-      if (failed !== undefined) throw new ReshardError("DEMO_TASK_FAILED", `${failed.type} ${failed.status}`);
+      if (failed !== undefined) throw new ReshardError("DEMO_TASK_FAILED", `${failed.type} ${failed.status}`, { remedy: "Put right what it says and run the demo again: it begins anew, on servers of its own." });
       const found = rows.find(wanted);
       if (found !== undefined) return found;
       await sleep(LOOK_MILLISECONDS);

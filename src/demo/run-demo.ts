@@ -220,7 +220,7 @@ async function receiptsOn(cluster: Cluster): Promise<number> {
 }
 
 function demoStopped(): ReshardError {
-  return new ReshardError("INTERRUPTED", "The demo was stopped; its servers are gone.");
+  return new ReshardError("INTERRUPTED", "The demo was stopped; its servers are gone.", { remedy: "Run it again: it begins anew." });
 }
 
 async function fillSource(source: Cluster, rows: number): Promise<number> {

@@ -164,5 +164,5 @@ function writerFailed(index: number, cause: unknown): ReshardError {
 }
 
 function writersStopped(): ReshardError {
-  return new ReshardError("DEMO_WRITERS_STOPPED", "The writers of the demo were stopped before that state was reached.");
+  return new ReshardError("DEMO_WRITERS_STOPPED", "The writers of the demo were stopped before that state was reached.", { remedy: "Run the demo again, and let it come to its end." });
 }

@@ -198,7 +198,7 @@ async function untilReady(port: number, directory: string, child: ChildProcess):
       await client.end().catch(() => undefined);
       const text = logOf(directory);
       if (child.exitCode !== null || Date.now() > deadline || /FATAL|could not bind/.test(text.replaceAll(/FATAL: {2}the database system is .*/g, ""))) {
-        throw new ReshardError("EMBEDDED_POSTGRES_START", `The embedded PostgreSQL in ${directory} did not start.\n${text}`, { cause });
+        throw new ReshardError("EMBEDDED_POSTGRES_START", `The embedded PostgreSQL in ${directory} did not start.\n${text}`, { remedy: "Put right what its own words name (a full disk, a port that is taken, too little shared memory) and try again.", cause });
       }
       await new Promise((resolve) => setTimeout(resolve, 25));
     }

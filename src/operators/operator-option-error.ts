@@ -13,8 +13,8 @@ export class OperatorOptionError extends ReshardError {
   readonly option: readonly string[];
   readonly offset: number | undefined;
 
-  constructor(message: string, { option, offset }: OptionPlace, remedy?: string) {
-    super("OPERATOR_OPTION_WRONG", message, remedy === undefined ? {} : { remedy });
+  constructor(message: string, { option, offset }: OptionPlace, remedy: string) {
+    super("OPERATOR_OPTION_WRONG", message, { remedy });
     this.option = option;
     this.offset = offset;
   }

@@ -9,7 +9,7 @@ export type Lsn = bigint;
 /** Reads PostgreSQL's `pg_lsn` text form, two hexadecimal halves: `16/B374D848`. */
 export function parseLsn(text: string): Lsn {
   const match = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(text);
-  if (match === null) throw new ReshardError("INVALID_LSN", `"${text}" is not an LSN such as 16/B374D848.`);
+  if (match === null) throw new ReshardError("INVALID_LSN", `"${text}" is not an LSN.`, { remedy: "Write it as the server does (SELECT pg_current_wal_lsn()): two hexadecimal numbers, such as 16/B374D848." });
   return (BigInt(`0x${match[1]!}`) << 32n) | BigInt(`0x${match[2]!}`);
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { generatedPages } from "../../docs/generate/pages.js";
+import { errorSites } from "../../docs/generate/error-sites.js";
 import { problemCodes } from "../../docs/generate/errors-page.js";
 import { ROOT } from "./pages.js";
 
@@ -22,6 +23,12 @@ describe("docs/errors.md", () => {
     const codes = [...texts.matchAll(/(?:ReshardError|super|fail|#error)\(\s*"(?<code>[A-Z][A-Z_]+)"/gu)].map(({ groups }) => groups!["code"]!);
     expect(new Set(codes).size).toBeGreaterThan(90);
     expect(codes.filter((code) => !page.includes(`\n## ${code}\n`) && !page.includes(`\n| \`${code}\` |`))).toEqual([]);
+  });
+
+  it("says what to do about each of them", () => {
+    const sites = errorSites(`${ROOT}src`);
+    expect(sites.length).toBeGreaterThan(150);
+    expect(sites.filter(({ remedy }) => remedy === undefined || remedy === "" || /^\{\w+\}$/u.test(remedy)).map(({ code, message }) => `${code}: ${message}`)).toEqual([]);
   });
 
   it("has every code of a mistake in a configuration", () => {

@@ -80,15 +80,15 @@ function isKeyed(how: Method): boolean {
 type Change = (batch: TableBatch, name: string) => TableBatch;
 
 function changeOf(how: Method, column: TableColumn, table: TableShape, key: MaskKey): Change {
-  const wrong = (message: string, remedy?: string): OperatorOptionError => new OperatorOptionError(`${displayName(table)}.${column.name} is ${column.type}: ${message}`, { option: ["columns", column.name] }, remedy);
+  const option = ["columns", column.name];
   if (column.partOfKey && !isKeyed(how)) {
-    throw new OperatorOptionError(`${displayName(table)}.${column.name} is part of the key, and all its rows would have the same.`, { option: ["columns", column.name] }, 'Mask it with "hash" or "digits", which keep different keys different.');
+    throw new OperatorOptionError(`${displayName(table)}.${column.name} is part of the key, and all its rows would have the same.`, { option }, 'Mask it with "hash" or "digits", which keep different keys different.');
   }
   if (how === "null") return replaced(null);
-  if (typeof how === "object" && "constant" in how) return replaced(constantOf(how.constant, column.type, wrong));
+  if (typeof how === "object" && "constant" in how) return replaced(constantOf(how.constant, column, table));
   const name = typeof how === "object" ? "hash" : how;
   const mask = maskOf(name, column.type, key, typeof how === "object" ? how.hash : HASH_LENGTH);
-  if (mask === undefined) throw wrong(`"${name}" is for ${METHOD_TYPES[name]}`, 'Mask it with "null" or { constant = … }.');
+  if (mask === undefined) throw new OperatorOptionError(`${displayName(table)}.${column.name} is ${column.type}: "${name}" is for ${METHOD_TYPES[name]}`, { option }, 'Mask it with "null" or { constant = … }.');
   const remembered = rememberMasks(mask);
   return (batch, of) => {
     const values = batch.column(of);
@@ -111,14 +111,15 @@ function maskOf(name: "hash" | "email" | "digits", type: string, key: MaskKey, l
 }
 
 /** The value that all others of the column become. */
-function constantOf(constant: string | number | bigint | boolean, type: string, wrong: (message: string) => Error): Exclude<Value, null> {
+function constantOf(constant: string | number | bigint | boolean, { name, type }: TableColumn, table: TableShape): Exclude<Value, null> {
   const integral = typeof constant === "bigint" || Number.isInteger(constant);
   const value = type === "int8" && integral ? BigInt(constant) : type === "numeric" && (typeof constant === "number" || typeof constant === "bigint") ? String(constant) : constant;
   try {
     valueCodec(type).encode(value, "text");
     return value;
   } catch {
-    throw wrong(`${typeof constant === "string" ? JSON.stringify(constant) : String(constant)} is none of its values`);
+    const shown = typeof constant === "string" ? JSON.stringify(constant) : String(constant);
+    throw new OperatorOptionError(`${displayName(table)}.${name} is ${type}: ${shown} is none of its values`, { option: ["columns", name] }, 'Give it a value of that type, or mask it with "null".');
   }
 }
 
