@@ -168,7 +168,7 @@ function variantText(variant: Schema): string {
 /** What all entries of a table of names have: each type's own keys are on its own page. */
 function entryOf({ additionalProperties }: Schema): Schema {
   const entry = additionalProperties as Schema;
-  return entry.oneOf?.at(-1) ?? entry;
+  return entry.properties === undefined ? (entry.oneOf?.at(-1) ?? entry) : entry;
 }
 
 function typesTable(types: ReadonlyMap<string, EndType>): string {

@@ -2,7 +2,9 @@ import { z } from "zod";
 import * as grammar from "../config/grammar.js";
 import { KEY_DESCRIPTIONS } from "../config/key-descriptions.js";
 import { PROXY_SECTIONS } from "../config/proxy-keys.js";
+import { EXPECTED_CHANGE, EXPECTED_ROW, TEST_CHANGE, TESTS } from "../config/test-grammar.js";
 import { stockOperators } from "../operators/stock/stock-operators.js";
+import { FLOW_SINKS, FLOW_SOURCES } from "../pipelines/flow/flow-ends.js";
 import { type JsonSchema, withEnvironment, withEnvironmentAll } from "./schema-with-environment.js";
 
 /**
@@ -24,9 +26,9 @@ export function pipelineJsonSchema(): JsonSchema {
       pipeline: { description: "What is moved where. Not needed where all stages are flows and commands.", ...tableSchema("pipeline", grammar.PIPELINE, { optional: ["from", "to", "publication"] }) },
       stages: { description: "What is done, in order. Without it: schema_sync pre, copy, schema_sync post, replicate, verify.", type: "array", minItems: 1, items: { type: "object", required: ["type"], oneOf: Object.entries(grammar.STAGES).map(([type, stage]) => stageSchema(type, stage)) } },
       operators: { description: "Operators that stages name.", type: "object", additionalProperties: operatorSchema() },
-      sources: { description: "Sources of flow stages.", type: "object", additionalProperties: entrySchema("sources", grammar.FLOW_END) },
-      sinks: { description: "Sinks of flow stages.", type: "object", additionalProperties: entrySchema("sinks", grammar.FLOW_END) },
-      tests: { description: "What `pg-reshard test` tries, without a server.", type: "array", items: { type: "object" } },
+      sources: { description: "Sources of flow stages.", type: "object", additionalProperties: endSchema("sources", FLOW_SOURCES) },
+      sinks: { description: "Sinks of flow stages.", type: "object", additionalProperties: endSchema("sinks", FLOW_SINKS) },
+      tests: { description: "What `pg-reshard test` tries, without a server.", type: "array", items: tableSchema("tests", TESTS) },
       ...Object.fromEntries(Object.entries(arrays).map(([name, each]) => [name, { type: "array", items: tableSchema(name, each) }])),
       ...Object.fromEntries(Object.entries(tables).map(([name, each]) => [name, tableSchema(name, each)])),
       ...Object.fromEntries(PROXY_SECTIONS.map((name) => [name, NOT_USED])),
@@ -35,6 +37,13 @@ export function pipelineJsonSchema(): JsonSchema {
 }
 
 const NOT_USED: JsonSchema = { description: "Of PgDog as a proxy; not used." };
+
+/** Keys whose values are tables with a grammar of their own, or lists of them; each is one of several where there are several. */
+const INNER: Readonly<Record<string, Readonly<Record<string, grammar.Grammar<unknown>>>>> = {
+  "sharded_tables.mapping": { mapping: grammar.MAPPING },
+  "tests.changes": { "tests.changes": TEST_CHANGE },
+  "tests.expect": { "tests.expect": EXPECTED_CHANGE, "tests.expected_row": EXPECTED_ROW },
+};
 
 interface Exceptions {
   /** Keys that the grammar requires, and that may be missing all the same. */
@@ -48,7 +57,7 @@ function tableSchema(section: string, { keys, ignored, schema }: grammar.Grammar
   return {
     type: "object",
     ...(required.length === 0 ? {} : { required }),
-    additionalProperties: false,
+    additionalProperties: schema instanceof z.ZodObject && schema.def.catchall instanceof z.ZodUnknown,
     properties: Object.fromEntries([...properties, ...ignored.map((key) => [key, NOT_USED])]),
   };
 }
@@ -60,7 +69,7 @@ function stageSchema(type: string, stage: grammar.Grammar<unknown>): JsonSchema 
 
 /** Stock operators each with its options; a module's are known to the module. */
 function operatorSchema(): JsonSchema {
-  const { properties } = entrySchema("operators", grammar.OPERATOR);
+  const { properties } = tableSchema("operators", grammar.OPERATOR("operators"));
   const { type, ...common } = properties as Record<string, JsonSchema>;
   const stock = Object.entries(stockOperators).map(([name, { options }]): JsonSchema => {
     const own = options instanceof z.ZodType ? plainSchema(options) : {};
@@ -74,12 +83,26 @@ function operatorSchema(): JsonSchema {
   return { oneOf: [...stock, { type: "object", required: ["type"], properties: { type: { description: type!["description"], type: "string", pattern: "^\\.{0,2}/|\\.[cm]?[jt]s$" }, ...common } }] };
 }
 
-function entrySchema(section: string, entry: (label: string) => grammar.Grammar<unknown>): JsonSchema {
-  return { ...tableSchema(section, entry(section)), additionalProperties: true };
+/** Each type of source or sink with its options. */
+function endSchema(section: string, types: Readonly<Record<string, { readonly options: z.ZodType; readonly database: "needed" | "possible" | "none" }>>): JsonSchema {
+  const common = tableSchema(section, grammar.FLOW_END(section));
+  const { type, database } = common["properties"] as Readonly<Record<string, JsonSchema>>;
+  return {
+    ...common,
+    oneOf: Object.entries(types).map(([name, end]) => {
+      const own = plainSchema(end.options);
+      return {
+        ...own,
+        required: ["type", ...(end.database === "needed" ? ["database"] : []), ...((own["required"] as readonly string[] | undefined) ?? [])],
+        properties: { type: { ...type, const: name }, ...(end.database === "none" ? {} : { database }), ...withEnvironmentAll(own["properties"] as Record<string, JsonSchema> | undefined) },
+      };
+    }),
+  };
 }
 
 function keySchema(section: string, key: string, schema: z.core.$ZodType): JsonSchema {
-  const alone = section === "sharded_tables" && key === "mapping" ? { type: "array", items: tableSchema("mapping", grammar.MAPPING) } : plainSchema(schema);
+  const inner = Object.entries(INNER[`${section}.${key}`] ?? {}).map(([name, each]) => tableSchema(name, each));
+  const alone = inner.length > 0 ? { type: "array", items: inner.length === 1 ? inner[0] : { anyOf: inner } } : plainSchema(schema);
   const byDefault = z.safeParse(schema, undefined);
   return { ...withEnvironment(alone), ...(byDefault.success && byDefault.data !== undefined ? { default: byDefault.data } : {}) };
 }

@@ -34,18 +34,18 @@ export const text = z.preprocess(
 );
 export const name = text.pipe(z.string().min(1, { error: "a string that is not empty" }));
 
-const flag = z.preprocess(
+export const flag = z.preprocess(
   (value) => (value instanceof Substituted && /^(?:true|false)$/u.test(value.text) ? value.text === "true" : value),
   z.boolean({ error: "true or false" }),
 );
 
-const wholeNumber = (least: number, most: number, expected: string) =>
+export const wholeNumber = (least: number, most: number, expected: string) =>
   z.preprocess(
     (value) => (value instanceof Substituted && /^\d{1,15}$/u.test(value.text) ? Number(value.text) : value),
     z.number({ error: expected }).int({ error: expected }).min(least, { error: expected }).max(most, { error: expected }),
   );
 
-const oneOf = <const Word extends string>(...words: readonly [Word, ...Word[]]) => {
+export const oneOf = <const Word extends string>(...words: readonly [Word, ...Word[]]) => {
   const expected = words.map((word) => JSON.stringify(word)).join(words.length === 2 ? " or " : ", ");
   return z.preprocess(unwrapped, z.enum(words, { error: expected }));
 };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { grammar, type Grammar, list, name, text } from "./grammar.js";
+import { flag, grammar, type Grammar, list, name, oneOf, text, wholeNumber } from "./grammar.js";
 
 const tomlTable = (expected: string) => z.record(z.string(), z.unknown(), { error: expected });
 const rowOf = tomlTable("a row: its values by column, as { id = 1, email = \"a@b.c\" }");
@@ -15,12 +15,13 @@ export const TESTS = grammar("[[tests]]", {
   expect_error: name.optional(),
 });
 
-const change = { insert: rowOf.optional(), update: rowOf.optional(), old: rowOf.optional(), delete: rowOf.optional(), truncate: z.literal(true, { error: "true" }).optional() };
+const change = { insert: rowOf.optional(), update: rowOf.optional(), old: rowOf.optional(), delete: rowOf.optional(), truncate: flag.pipe(z.literal(true, { error: "true" })).optional() };
 
 /** An element of `changes`. */
 export const TEST_CHANGE = grammar("a change", change);
 
-const shardOrEvery = z.custom<number | "every">((value) => value === "every" || (typeof value === "number" && Number.isInteger(value) && value >= 0), { error: 'a shard number, from 0, or "every"' });
+const SHARD_EXPECTED = 'a shard number, from 0, or "every"';
+const shardOrEvery = z.union([wholeNumber(0, 65_535, SHARD_EXPECTED), oneOf("every")], { error: SHARD_EXPECTED });
 
 /** An element of `expect` where changes come in. */
 export const EXPECTED_CHANGE = grammar("an expected change", { shard: shardOrEvery.optional(), ...change });
