@@ -41,7 +41,7 @@ async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>
   }
   if (!isFile) throw failed("is not there", `a module at ${path}`);
   if (!TYPESCRIPT.has(extname(path)) && !JAVASCRIPT.has(extname(path))) throw failed("is neither TypeScript nor JavaScript", `a file that ends in ${[...TYPESCRIPT, ...JAVASCRIPT].join(", ")}`);
-  const own: unknown = TYPESCRIPT.has(extname(path)) ? await import(OWN_PACKAGE) : undefined;
+  const own: unknown = TYPESCRIPT.has(extname(path)) ? await import(OWN_ENTRY) : undefined;
   try {
     return own !== undefined ? await importTypeScript(path, own) : ((await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>);
   } catch (cause) {
@@ -49,8 +49,9 @@ async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>
   }
 }
 
-/** Read at run time: this package's own entry, which is above everything here. */
 const OWN_PACKAGE = "pg-reshard";
+/** Read at run time: this package's own entry, which is above everything here. Sources find sources, what is built what is built. */
+const OWN_ENTRY = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
 
 async function importTypeScript(path: string, own: unknown): Promise<Readonly<Record<string, unknown>>> {
   const options = { fsCache: false, interopDefault: false, sourceMaps: false };

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { startCli } from "./cli-process.js";
 
@@ -16,5 +19,15 @@ describe("the process", () => {
     const { ended, objects } = startCli(["run", "none.toml", "--json"]);
     expect(await ended).toMatchObject({ code: 78, err: "" });
     expect(objects).toEqual([expect.objectContaining({ type: "error", code: "CONFIGURATION" })]);
+  });
+
+  it("gives operators in TypeScript the package that it is itself, not what was built", async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), "pg-reshard-process-"));
+    const file = path.join(directory, "p.toml");
+    writeFileSync(path.join(directory, "a.ts"), 'import { defineOperator, perRow, ReshardError } from "pg-reshard";\nimport { z } from "zod";\nexport default defineOperator({ name: "a", options: z.strictObject({}), create: () => perRow({ writes: [] }, () => { throw new ReshardError("OF_ONE_CLASS", "no"); }) });\n');
+    const test = '[[tests]]\nname = "its errors are ours"\ntable = "a"\ncolumns = { id = "bigint primary key" }\nrows = [{ id = 1 }]\nexpect_error = "OF_ONE_CLASS"\n';
+    writeFileSync(file, `[operators.a]\ntype = "./a.ts"\n[[stages]]\ntype = "flow"\nsource = "b"\noperators = ["a"]\nsink = "c"\n[sources.b]\ntype = "copy-file"\npath = "x"\ntable = "a"\ncolumns = ["id bigint"]\n[sinks.c]\ntype = "null"\n${test}`);
+    expect(await startCli(["test", file]).ended).toMatchObject({ code: 0, err: "", out: expect.stringContaining("1 test passed") as string });
+    rmSync(directory, { recursive: true, force: true });
   });
 });
