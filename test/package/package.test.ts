@@ -28,13 +28,13 @@ async function node(file: string, text: string): Promise<string> {
   return stdout;
 }
 
-/** An empty project into which the package is installed as npm would publish it, with fast-check and without what is optional. */
+/** An empty project into which the package is installed as npm would publish it, without what is optional. */
 beforeAll(async () => {
   project = await mkdtemp(path.join(tmpdir(), "pg-reshard-package-"));
   manifest = JSON.parse(await readFile(path.join(ROOT, "package.json"), "utf8")) as Manifest;
   await writeFile(path.join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
   const packed = JSON.parse(await npm("pack", ROOT, "--json")) as { readonly filename: string }[];
-  await npm("install", "--omit=optional", `./${packed[0]!.filename}`, `fast-check@${manifest.peerDependencies["fast-check"]!}`);
+  await npm("install", "--omit=optional", `./${packed[0]!.filename}`);
 });
 
 afterAll(async () => {
@@ -73,6 +73,19 @@ describe("the package in an empty project", () => {
       run(() => of(batch), (batches$) => batches$.pipe(operateRows(chain, "text"), shardRows({ table, route, format: "text" })), map((rows) => ({ taken: rows.sequence, rows })))
         .subscribe(({ rows }) => console.log(rows.buffer.toString().trim(), [...rows.shards].join()));
     `)).toMatch(/^7\tADA [01]\n$/);
+  });
+
+  test("makes an operator with its tests, and runs them", async () => {
+    const command = (...words: string[]): Promise<{ readonly stdout: string }> => run(path.join(project, "node_modules/.bin/pg-reshard"), words, { cwd: project });
+    await command("new", "operator", "mask-email");
+    expect((await command("test", "mask-email.toml")).stdout).toContain("2 tests passed");
+    expect((await command("check", "mask-email.toml")).stdout).toContain("no mistakes");
+  });
+});
+
+describe("the package beside fast-check", () => {
+  beforeAll(async () => {
+    await npm("install", "--omit=optional", `fast-check@${manifest.peerDependencies["fast-check"]!}`);
   });
 
   test("checks properties with the project's own fast-check", async () => {
