@@ -16,13 +16,10 @@ export function checkChain(table: PublishedTable, chain: OperatorChain, pipeline
   const place = { table: displayName(table) };
   const sourceShards = pipeline.from.shards.length;
   if (renames(chain)) {
-    const both = "Make the tables on the shards under their new names, with their keys and indexes";
-    const obstacle =
-      pipeline.stages.some(makesSchema) ? { why: "schema_sync makes tables under the source's names", remedy: `${both}, and leave the schema_sync stages out.` }
-      : pipeline.onDdl === "apply" ? { why: 'on_ddl = "apply" changes tables under the source\'s names', remedy: 'Say on_ddl = "stop".' }
-      : sourceShards > 1 ? { why: "the rows of several source shards are brought together under the source's names", remedy: "Rename on the shards after the migration; or move the rows from one source shard at a time." }
-      : undefined;
-    if (obstacle !== undefined) throw new ReshardError("OPERATOR_RENAMES", `The operators rename ${displayName(table)} or its columns, and ${obstacle.why}.`, { place, remedy: obstacle.remedy });
+    const obstacle = (why: string, remedy: string): ReshardError => new ReshardError("OPERATOR_RENAMES", `The operators rename ${displayName(table)} or its columns, and ${why}.`, { place, remedy });
+    if (pipeline.stages.some(makesSchema)) throw obstacle("schema_sync makes tables under the source's names", "Make the tables on the shards under their new names, with their keys and indexes, and leave the schema_sync stages out.");
+    if (pipeline.onDdl === "apply") throw obstacle('on_ddl = "apply" changes tables under the source\'s names', 'Say on_ddl = "stop".');
+    if (sourceShards > 1) throw obstacle("the rows of several source shards are brought together under the source's names", "Rename on the shards after the migration; or move the rows from one source shard at a time.");
   }
   const unknown = output.columns.slice(input.columns.length).find(({ type }) => typeOidOf(type) === undefined);
   if (unknown !== undefined) {
