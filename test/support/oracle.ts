@@ -35,7 +35,8 @@ export async function differences(source: Place | readonly Place[], shards: read
     const found: string[] = [];
     for (const table of tables) {
       const taken = table.placement.kind === "everywhere" ? from.slice(0, 1) : from;
-      const parts = await Promise.all(taken.map((client) => rowsByShard(client, helper, table, shards.length)));
+      const parts: string[][][] = [];
+      for (const client of taken) parts.push(await rowsByShard(client, helper, table, shards.length));
       for (const [shard, client] of to.entries()) {
         const name = `${client.escapeIdentifier(table.schema)}.${client.escapeIdentifier(table.name)}`;
         const { rows } = await client.query<[string]>({ text: `SELECT ${rowText(client, table)} FROM ONLY ${name} AS t`, rowMode: "array" });
