@@ -1,4 +1,4 @@
-import { from, lastValueFrom, pipe, toArray } from "rxjs";
+import { from, lastValueFrom, type Observable, pipe, toArray } from "rxjs";
 import { Action, NO_TUPLE } from "../change-batch.js";
 import { ConfigurationError, type Problem } from "../config/configuration-error.js";
 import type { Database, PipelineTest, TestChange } from "../config/types.js";
@@ -13,6 +13,7 @@ import { ValueTexts } from "../operators/value-texts.js";
 import type { LoadedOperator } from "../pipelines/load-operators.js";
 import { chainFor } from "../pipelines/table-chain.js";
 import { routeByOperator } from "../pipelines/route-behind.js";
+import type { RowBatch } from "../row-batch.js";
 import { routeOfTable } from "../sharding/route-of-table.js";
 import { EVERY_SHARD, type TableRoute } from "../sharding/table-route.js";
 import { changeBatches, deleteMessage, insertMessage, updateMessage, xlogData } from "../testing/change-batches.js";
@@ -20,9 +21,10 @@ import type { WholeMessage } from "../testing/encode-pgoutput.js";
 import { changeOperators } from "../testing/play-history.js";
 import { rowBatches, rowsOfBatch } from "../testing/row-batches.js";
 import { shownChanges } from "../testing/shown-changes.js";
-import { shapeOf, tableOfShape, testColumn, COLUMN_EXPECTED, isKeyless, relationOf, type TestColumn, type TestTable, typeOf } from "../testing/test-table.js";
+import { shapeOf, tableOfShape, testColumn, COLUMN_EXPECTED, isKeyless, relationOf, type TestTable } from "../testing/test-table.js";
 import { type DifferenceLine, difference } from "./difference.js";
-import { testRowOf, textsOf } from "./test-values.js";
+import { byName, type Expectation, expectations, fits, type Output, textOfOutput } from "./test-output.js";
+import { testRowOf } from "./test-values.js";
 
 export interface TestResult {
   readonly test: PipelineTest;
@@ -32,18 +34,6 @@ export interface TestResult {
   /** What the operators or the routing ended with. */
   readonly error: ReshardError | undefined;
 }
-
-/** What comes out: a row's values by column on a shard, or what becomes of it there. */
-interface Output {
-  readonly shard: number | "every";
-  /** Undefined: a copied row. */
-  readonly kind: TestChange["kind"] | undefined;
-  readonly values: ReadonlyMap<string, string | null>;
-  readonly old: ReadonlyMap<string, string | null> | undefined;
-}
-
-/** The same of what is expected; the shard where it is asked for. */
-type Expectation = Omit<Output, "shard"> & { readonly shard: number | "every" | undefined };
 
 /**
  * Passes a test's rows or changes through a pipeline's operators and sharding rules. No server is asked: values are in text,
@@ -124,10 +114,14 @@ function routeOf(after: TestTable, chain: OperatorChain | undefined, target: Dat
   return target === undefined ? { kind: "omnisharded" } : routeOfTable(shape, target.sharding, shards);
 }
 
-async function copied(table: TestTable, after: TestTable, rows: Parameters<typeof rowBatches>[1], chain: OperatorChain | undefined, route: TableRoute, shards: number): Promise<Output[]> {
+/** Rows behind the operators. */
+function operated(table: TestTable, rows: Parameters<typeof rowBatches>[1], chain: OperatorChain | undefined): Observable<RowBatch> {
   const batches$ = from(rowBatches(table, rows, { format: "text" }));
-  const operated$ = chain === undefined ? batches$ : batches$.pipe(operateRows(chain, "text"));
-  const batches = await lastValueFrom(operated$.pipe(shardRows({ table: shapeOf(after), route, format: "text" }), toArray()));
+  return chain === undefined ? batches$ : batches$.pipe(operateRows(chain, "text"));
+}
+
+async function copied(table: TestTable, after: TestTable, rows: Parameters<typeof rowBatches>[1], chain: OperatorChain | undefined, route: TableRoute, shards: number): Promise<Output[]> {
+  const batches = await lastValueFrom(operated(table, rows, chain).pipe(shardRows({ table: shapeOf(after), route, format: "text" }), toArray()));
   return batches.flatMap((batch) => rowsOfBatch(after, batch, "text").map((row, index): Output => ({
     shard: batch.shards[index] !== EVERY_SHARD ? batch.shards[index]! : shards === 1 ? 0 : "every", kind: undefined, values: byName(after, row), old: undefined,
   })));
@@ -161,8 +155,7 @@ function transactionOf(table: TestTable, messages: readonly WholeMessage[]): Buf
 
 /** An INSERT for each row. */
 async function rowsSql(table: TestTable, after: TestTable, rows: Parameters<typeof rowBatches>[1], chain: OperatorChain | undefined): Promise<string[]> {
-  const batches$ = from(rowBatches(table, rows, { format: "text" }));
-  const batches = await lastValueFrom((chain === undefined ? batches$ : batches$.pipe(operateRows(chain, "text"))).pipe(toArray()));
+  const batches = await lastValueFrom(operated(table, rows, chain).pipe(toArray()));
   const sql = new SqlOfRows(sqlTableOf(after));
   const texts = new ValueTexts(sqlTableOf(after).columns);
   const statements: string[] = [];
@@ -194,54 +187,6 @@ const KINDS: Readonly<Record<number, TestChange["kind"]>> = {
 
 function keyOnly(table: TestTable, row: readonly (string | null | undefined)[]): (string | null | undefined)[] {
   return row.map((value, place) => (table.columns[place]!.key === true ? value : undefined));
-}
-
-function byName(table: TestTable, row: readonly (string | null | undefined)[]): ReadonlyMap<string, string | null> {
-  return new Map(table.columns.flatMap(({ name }, place): [string, string | null][] => (row[place] === undefined ? [] : [[name, row[place]]])));
-}
-
-function expectations(test: PipelineTest, after: TestTable, shards: number, problems: Problem[]): Expectation[] {
-  const shardOf = (shard: number | "every" | undefined, index: number): Expectation["shard"] => {
-    if (typeof shard === "number" && shard >= shards) problems.push({ ...test.placeOf("expect", index, "shard"), code: "UNKNOWN_SHARD", message: `there is no shard ${shard}`, expected: shards === 1 ? "shard 0, the only one" : `a shard from 0 to ${shards - 1}, or "every"` });
-    return shard === "every" && shards === 1 ? 0 : shard;
-  };
-  if (test.expected.kind === "rows") {
-    return test.expected.rows.map(({ shard, row }, index) => ({ shard: shardOf(shard, index), kind: undefined, values: textsOf(after, row, (column) => test.placeOf("expect", index, column), problems), old: undefined }));
-  }
-  if (test.expected.kind === "error" || test.expected.kind === "sql") return [];
-  return test.expected.changes.map((change, index) => {
-    const texts = (key: string, row: Parameters<typeof textsOf>[1]): ReadonlyMap<string, string | null> => textsOf(after, row, (column) => test.placeOf("expect", index, key, column), problems);
-    return {
-      shard: shardOf(change.shard, index), kind: change.kind,
-      values: change.kind === "truncate" ? new Map<string, string | null>() : texts(change.kind, change.row),
-      old: change.kind === "update" && change.old !== undefined ? texts("old", change.old) : undefined,
-    };
-  });
-}
-
-/** Columns that are left out are NULL, as in what is given; an old row that is left out is not asked for. */
-function fits(expected: Expectation, got: Output): boolean {
-  const equal = (some: ReadonlyMap<string, string | null>, others: ReadonlyMap<string, string | null> = new Map()): boolean => [...new Set([...some.keys(), ...others.keys()])].every((name) => (some.get(name) ?? null) === (others.get(name) ?? null));
-  return expected.kind === got.kind && (expected.shard === undefined || expected.shard === got.shard) && equal(expected.values, got.values) && (expected.old === undefined || equal(expected.old, got.old));
-}
-
-/** As a person would write it into the file. */
-function textOfOutput(table: TestTable, { shard, kind, values, old }: Expectation): string {
-  const row = (of: ReadonlyMap<string, string | null>): string => table.columns.flatMap((column) => {
-    const text = of.get(column.name) ?? null;
-    return text === null ? [] : [`${/^[A-Za-z0-9_-]+$/u.test(column.name) ? column.name : JSON.stringify(column.name)} = ${tomlText(column, text)}`];
-  }).join(", ");
-  const parts = [
-    ...(shard === undefined ? [] : [`shard = ${shard === "every" ? '"every"' : shard}`]),
-    ...(kind === undefined ? (values.size === 0 ? [] : [row(values)]) : kind === "truncate" ? ["truncate = true"] : [`${kind} = { ${row(values)} }`]),
-    ...(old === undefined ? [] : [`old = { ${row(old)} }`]),
-  ];
-  return `{ ${parts.join(", ")} }`;
-}
-
-function tomlText(column: TestColumn, text: string): string {
-  if (["int2", "int4", "int8"].includes(typeOf(column))) return text;
-  return typeOf(column) === "bool" ? String(text === "t") : JSON.stringify(text);
 }
 
 function ignore(): void {
