@@ -8,6 +8,7 @@ import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
 import { startCli } from "./cli-process.js";
 import { recordedTerminal } from "./terminal.js";
+import { moment } from "../support/moment.js";
 
 /** One migration, driven by the commands in the order in which a person would use them; each test goes on from the last. */
 
@@ -85,7 +86,7 @@ async function onShards(table: string): Promise<number> {
 }
 
 async function untilTrue(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!(await condition())) await moment();
 }
 
 describe("a migration by commands", () => {

@@ -206,20 +206,20 @@ describeOnServers("the schema", ({ version, options }) => {
           continue;
         }
         // The first shard alone has so many statements: what is held on the second does not let the run end before.
-        const moments = [...Array.from({ length: place === 0 ? KILLS : 0 }, () => random.integer(1, onOne)), "waiting" as const];
-        for (const moment of moments) {
+        const kills = [...Array.from({ length: place === 0 ? KILLS : 0 }, () => random.integer(1, onOne)), "waiting" as const];
+        for (const kill of kills) {
           let seen = 0;
           const run = startCommand(words, {
             onEvent(event) {
-              if (event.type === "schema-statement" && (event as { state?: string }).state === "running" && ++seen === moment) run.child.kill("SIGKILL");
+              if (event.type === "schema-statement" && (event as { state?: string }).state === "running" && ++seen === kill) run.child.kill("SIGKILL");
             },
           });
-          if (moment === "waiting") {
+          if (kill === "waiting") {
             left = await waiting(holder, left, run);
             run.child.kill("SIGKILL");
           }
           const code = await run.ended;
-          story.push(`${hold}; ${moment === "waiting" ? "" : "#"}${moment}: ${code === null ? "killed" : `exit ${code}`}`);
+          story.push(`${hold}; ${kill === "waiting" ? "" : "#"}${kill}: ${code === null ? "killed" : `exit ${code}`}`);
           expect(code, `${story.join("\n")}\n${JSON.stringify(run.events.at(-1))}`).toBeNull();
           done.push(...doneIn(run.events));
         }

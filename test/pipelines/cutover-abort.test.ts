@@ -139,7 +139,7 @@ describe("a cutover is given up", () => {
         await client.query("BEGIN; INSERT INTO kinds SELECT max(id) + 1, 'passing' FROM kinds; PREPARE TRANSACTION 'passing'");
         prepared += 1;
         // One is there nearly all the time; their names are the same.
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await moment();
         if (paused.signal.aborted) return;
         await client.query("COMMIT PREPARED 'passing'");
       }

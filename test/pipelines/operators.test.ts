@@ -7,7 +7,9 @@ import { type OperatorChain, operatorChain, type NamedOperator } from "../../src
 import { perRow } from "../../src/operators/per-row.js";
 import type { TableBatch, TableShape } from "../../src/table-batch.js";
 import { startTestCluster } from "../support/cluster.js";
+import { operatorEntry } from "../support/operator-entry.js";
 import { addressOf, hashed, makePipeline, rowStages, runToEnd } from "../support/pipeline.js";
+import { rowTexts } from "../support/row-texts.js";
 import { newShards } from "../support/shop.js";
 
 /*
@@ -99,11 +101,6 @@ async function write(client: pg.Client, random: Random, changes: number): Promis
   }
 }
 
-async function sorted(clients: readonly pg.Client[], statement: string): Promise<string[]> {
-  const rows = await Promise.all(clients.map(async (client) => (await client.query<{ row: string }>(`SELECT t::text AS row FROM (${statement}) AS t`)).rows));
-  return rows.flat().map(({ row }) => row).sort();
-}
-
 describe.each(["binary", "text"] as const)("operators on copy and stream, in %s", (format) => {
   it.each(SEEDS)("agree with the operators on the final rows (seed %i)", async (seed) => {
     const random = seededRandom(seed);
@@ -127,9 +124,9 @@ describe.each(["binary", "text"] as const)("operators on copy and stream, in %s"
     await write(client, random, 300);
     const { verdicts } = await runToEnd(pipeline, { chainOf });
     for (const name of NAMES) {
-      const expected = await sorted([client], expectedRows(name));
+      const expected = await rowTexts([client], expectedRows(name));
       expect(expected.length).toBeGreaterThan(5);
-      const found = name === "everywhere" ? await Promise.all(shards.map((shard) => sorted([shard], foundRows(name)))) : [await sorted(shards, foundRows(name))];
+      const found = name === "everywhere" ? await Promise.all(shards.map((shard) => rowTexts([shard], foundRows(name)))) : [await rowTexts(shards, foundRows(name))];
       for (const rows of found) expect({ name, rows }).toEqual({ name, rows: expected });
     }
     expect(verdicts.filter(({ equal, misplaced }) => !equal || misplaced > 0)).toEqual([]);
@@ -163,13 +160,12 @@ it("add a column to rows with another one that was dropped meanwhile", async () 
   for (const shard of shards) await shard.query("ALTER TABLE items DROP COLUMN extra");
   const { verdicts } = await runToEnd(pipeline, { chainOf: sizes });
   expect(verdicts.filter(({ equal }) => !equal)).toEqual([]);
-  expect(await sorted(shards, "SELECT id, title, size FROM items")).toEqual(await sorted([client], "SELECT id, title, length(title) AS size FROM items"));
+  expect(await rowTexts(shards, "SELECT id, title, size FROM items")).toEqual(await rowTexts([client], "SELECT id, title, length(title) AS size FROM items"));
   await Promise.all([client, ...shards].map((session) => session.end()));
 });
 
 it("are not for a database that applications are moved to: what streams back would overwrite the source", async () => {
-  const place = { file: "p.toml", line: 3, column: 1 };
-  const entry = { name: "mails", type: "mask", tables: undefined, options: {}, fromEnvironment: [], place, places: {}, keyPlaces: {} };
+  const entry = operatorEntry("mails", "mask", {});
   const pipeline = makePipeline({ from: addressOf({ cluster, database: "a" }), to: [addressOf({ cluster, database: "b" })], publication: "everything", stages: [...rowStages, { type: "cutover" }] });
-  await expect(runToEnd({ ...pipeline, operators: [entry] })).rejects.toMatchObject({ code: "CUTOVER_WITH_OPERATORS", place });
+  await expect(runToEnd({ ...pipeline, operators: [entry] })).rejects.toMatchObject({ code: "CUTOVER_WITH_OPERATORS", place: entry.place });
 });

@@ -1,10 +1,12 @@
 import type pg from "pg";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { OperatorEntry, Pipeline } from "../../src/config/types.js";
+import type { Pipeline } from "../../src/config/types.js";
 import { type Random, seededRandom } from "../../src/demo/random.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
+import { operatorEntry } from "../support/operator-entry.js";
 import { addressOf, hashed, makePipeline, rowStages, runToEnd, standardStages } from "../support/pipeline.js";
+import { rowTexts } from "../support/row-texts.js";
 import { newShards } from "../support/shop.js";
 
 /* Tables that the shards have under other names, with columns of other names: every stage finds them on both sides. */
@@ -21,12 +23,10 @@ const SHARD = `
   CREATE SCHEMA new; CREATE TABLE new.orders (owner bigint, part int, mail text NOT NULL, PRIMARY KEY (owner, part));
   CREATE TABLE kinds (id int PRIMARY KEY, name text)`;
 
-const place = { file: "p.toml", line: 1, column: 1 };
-const entry = (name: string, type: string, options: Record<string, unknown>, tables?: readonly string[]): OperatorEntry => ({ name, type, tables, options, fromEnvironment: [], place, places: {}, keyPlaces: {} });
 const OPERATORS = [
-  entry("people", "rename", { table: "people", columns: { id: "person", mail: "email", tenant: "owner" } }, ["users"]),
-  entry("orders", "rename", { schema: "new", columns: { tenant: "owner" } }, ["old.orders"]),
-  entry("hidden", "mask", { key: "a key of sixteen characters", columns: { email: "email" } }, ["users"]),
+  operatorEntry("people", "rename", { table: "people", columns: { id: "person", mail: "email", tenant: "owner" } }, ["users"]),
+  operatorEntry("orders", "rename", { schema: "new", columns: { tenant: "owner" } }, ["old.orders"]),
+  operatorEntry("hidden", "mask", { key: "a key of sixteen characters", columns: { email: "email" } }, ["users"]),
 ];
 
 let cluster: Cluster;
@@ -67,18 +67,14 @@ async function write(source: pg.Client, random: Random, changes: number): Promis
   }
 }
 
-async function rowsOf(clients: readonly pg.Client[], text: string): Promise<string[]> {
-  return (await Promise.all(clients.map(async (client) => (await client.query<{ row: string }>(`SELECT t::text AS row FROM (${text}) AS t`)).rows))).flat().map(({ row }) => row).sort();
-}
-
 async function checkEqual({ source, shards }: { source: pg.Client; shards: readonly pg.Client[] }): Promise<void> {
-  const people = await rowsOf([source], "SELECT id, tenant, md5(note), mail IS NULL FROM users");
+  const people = await rowTexts([source], "SELECT id, tenant, md5(note), mail IS NULL FROM users");
   expect(people.length).toBeGreaterThan(3);
-  expect(await rowsOf(shards, "SELECT person, owner, md5(note), email IS NULL FROM people")).toEqual(people);
-  expect(await rowsOf(shards, "SELECT part, owner, mail FROM new.orders")).toEqual(await rowsOf([source], "SELECT part, tenant, mail FROM old.orders"));
-  for (const shard of shards) expect(await rowsOf([shard], "SELECT * FROM kinds")).toEqual(await rowsOf([source], "SELECT * FROM kinds"));
-  const mails = new Set(await rowsOf([source], "SELECT mail FROM users WHERE mail IS NOT NULL"));
-  for (const mail of await rowsOf(shards, "SELECT email FROM people WHERE email IS NOT NULL")) expect(mails).not.toContain(mail);
+  expect(await rowTexts(shards, "SELECT person, owner, md5(note), email IS NULL FROM people")).toEqual(people);
+  expect(await rowTexts(shards, "SELECT part, owner, mail FROM new.orders")).toEqual(await rowTexts([source], "SELECT part, tenant, mail FROM old.orders"));
+  for (const shard of shards) expect(await rowTexts([shard], "SELECT * FROM kinds")).toEqual(await rowTexts([source], "SELECT * FROM kinds"));
+  const mails = new Set(await rowTexts([source], "SELECT mail FROM users WHERE mail IS NOT NULL"));
+  for (const mail of await rowTexts(shards, "SELECT email FROM people WHERE email IS NOT NULL")) expect(mails).not.toContain(mail);
 }
 
 it.each(["binary", "text"] as const)("are copied, streamed and compared under writers, in %s", async (format) => {
@@ -120,7 +116,7 @@ describe("are refused", () => {
   });
 
   it("where two tables would become one", async () => {
-    expect(await refusal({ operators: [entry("r", "rename", { table: "kinds" }, ["users"])] })).toMatchObject({ code: "OPERATOR_RENAMES", message: "kinds and users would both be kinds." });
+    expect(await refusal({ operators: [operatorEntry("r", "rename", { table: "kinds" }, ["users"])] })).toMatchObject({ code: "OPERATOR_RENAMES", message: "kinds and users would both be kinds." });
   });
 
   it("where the shards lack the table, or a column of it, or have rows in it", async () => {

@@ -8,6 +8,7 @@ import { SchemaProgress, type SchemaRow } from "../../src/pipelines/schema-progr
 import { startTestCluster } from "../support/cluster.js";
 import { addressOf, hashed, makePipeline, type PipelineParts } from "../support/pipeline.js";
 import { isTestedOn, servers } from "../support/servers.js";
+import { moment } from "../support/moment.js";
 
 /** Index builds that call `gate` stop half-way through the table while the test holds this lock. */
 const GATE = 42;
@@ -160,5 +161,5 @@ for (const { version, options } of servers) {
 async function until(work: Promise<unknown>, condition: () => boolean | Promise<boolean>): Promise<void> {
   const ended = work.then(() => { throw new Error("it ended before"); });
   ended.catch(() => undefined);
-  while (!(await condition())) await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 20))]);
+  while (!(await condition())) await Promise.race([ended, moment()]);
 }

@@ -4,6 +4,7 @@ import type { OperatorEntry, Pipeline } from "../../src/config/types.js";
 import { seededRandom } from "../../src/demo/random.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
+import { operatorEntry } from "../support/operator-entry.js";
 import { addressOf, eventsOf, hashed, makePipeline, rowStages, runToEnd } from "../support/pipeline.js";
 import { newShards } from "../support/shop.js";
 
@@ -17,18 +18,15 @@ const SCHEMA = `
   CREATE TABLE visits (id int PRIMARY KEY, person int NOT NULL, tenant int NOT NULL);
   CREATE TABLE codes (code text PRIMARY KEY, tenant int NOT NULL);`;
 
-const place = { file: "p.toml", line: 1, column: 1 };
-const entry = (name: string, type: string, options: Record<string, unknown>, tables?: readonly string[]): OperatorEntry => ({ name, type, tables, options, fromEnvironment: [], place, places: {}, keyPlaces: {} });
-
 const OPERATORS = [
-  entry("gently", "throttle", { bytes_per_second: 50_000_000 }),
-  entry("all", "tap", {}),
-  entry("some", "filter", { where: "tenant <> 3 AND (mood IS NULL OR mood = 'glad') AND (amount < 500 OR born IS NOT NULL)" }, ["people"]),
-  entry("few", "sample", { fraction: 0.5, by: "person" }, ["visits"]),
-  entry("hidden", "mask", { key: KEY, columns: { email: "email", phone: "digits", name: "hash", note: "null" } }, ["people"]),
-  entry("letters", "mask", { key: KEY, columns: { email: "email", body: { constant: "…" } } }, ["letters"]),
-  entry("codes", "mask", { key: KEY, columns: { code: "digits" } }, ["codes"]),
-  entry("there", "route", { shard: 1 }, ["letters"]),
+  operatorEntry("gently", "throttle", { bytes_per_second: 50_000_000 }),
+  operatorEntry("all", "tap", {}),
+  operatorEntry("some", "filter", { where: "tenant <> 3 AND (mood IS NULL OR mood = 'glad') AND (amount < 500 OR born IS NOT NULL)" }, ["people"]),
+  operatorEntry("few", "sample", { fraction: 0.5, by: "person" }, ["visits"]),
+  operatorEntry("hidden", "mask", { key: KEY, columns: { email: "email", phone: "digits", name: "hash", note: "null" } }, ["people"]),
+  operatorEntry("letters", "mask", { key: KEY, columns: { email: "email", body: { constant: "…" } } }, ["letters"]),
+  operatorEntry("codes", "mask", { key: KEY, columns: { code: "digits" } }, ["codes"]),
+  operatorEntry("there", "route", { shard: 1 }, ["letters"]),
 ];
 
 let cluster: Cluster;
@@ -146,9 +144,9 @@ it("agree with themselves on the final rows, and do what they say", async () => 
 it("that name what is not there are refused before anything is made", async () => {
   const withOperators = (...operators: OperatorEntry[]): Pipeline => ({ ...pipeline, operators, stages: [{ type: "verify" }] });
   const cases: [OperatorEntry, string][] = [
-    [entry("m", "mask", { key: KEY, columns: { emial: "email" } }), "OPERATOR_COLUMN_MISSING"],
-    [entry("f", "filter", { where: "tenant = 1" }, ["peopel"]), "OPERATOR_TABLE_UNKNOWN"],
-    [entry("f", "filter", { where: "tenant = 'x'" }, ["people"]), "OPERATOR_OPTION_WRONG"],
+    [operatorEntry("m", "mask", { key: KEY, columns: { emial: "email" } }), "OPERATOR_COLUMN_MISSING"],
+    [operatorEntry("f", "filter", { where: "tenant = 1" }, ["peopel"]), "OPERATOR_TABLE_UNKNOWN"],
+    [operatorEntry("f", "filter", { where: "tenant = 'x'" }, ["people"]), "OPERATOR_OPTION_WRONG"],
   ];
   for (const [operator, code] of cases) await expect(runToEnd(withOperators(operator))).rejects.toMatchObject({ code });
 });

@@ -8,6 +8,7 @@ import { configuredTraffic } from "../../src/pipelines/configured-traffic.js";
 import { commandTraffic } from "../../src/pipelines/traffic-command.js";
 import type { Drain, Traffic } from "../../src/pipelines/traffic.js";
 import { makePipeline } from "../support/pipeline.js";
+import { until } from "../support/raw-client.js";
 
 let directory: string;
 beforeAll(() => {
@@ -22,10 +23,6 @@ const drain = (signal = new AbortController().signal): Drain => ({ timeout: 1234
 
 function traffic(commands: Partial<TrafficCommands> = {}): Traffic {
   return commandTraffic({ pause: "true", switch: "true", resume: "true", undo: undefined, inCharge: undefined, timeout: 30_000, ...commands }, { from: "old", to: "new one" });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 describe("traffic by the operator's commands", () => {

@@ -6,6 +6,7 @@ import pg from "pg";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { freePort } from "../../src/embedded/free-port.js";
 import { atEnd } from "./at-end.js";
+import { moment } from "./moment.js";
 
 /** Where this machine has a PgBouncer; undefined where it has none. */
 export function pgbouncerBinary(): string | undefined {
@@ -49,7 +50,7 @@ export async function startPgBouncer(binary: string, databases: readonly string[
         return client;
       } catch (error) {
         if (Date.now() > begun + 30_000 || child.exitCode !== null) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await moment();
       }
     }
   };
