@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 import { type Bindings, codesOf, declarationOf, shapeOf } from "./text-shape.js";
 
 /** A place of the source where an error that users see is made. */

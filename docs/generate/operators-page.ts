@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 import { GENERATED } from "./generated.js";
 import { keysTable, type Schema } from "./pipeline-file-page.js";
 

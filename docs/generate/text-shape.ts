@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts from "@typescript/typescript6";
 
 /** What the parameters of a surrounding function are given. */
 export type Bindings = ReadonlyMap<string, ts.Expression | undefined>;

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { PgBouncerSettings, Pipeline } from "../../src/config/types.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { configuredTraffic } from "../../src/pipelines/configured-traffic.js";
+import { closing } from "../../src/closing.js";
 import { cutOver } from "../../src/pipelines/cutover.js";
 import { openMigration } from "../../src/pipelines/migration.js";
 import { databaseLine, formatConnectString, parseConnectString, withDatabaseLines } from "../../src/pipelines/pgbouncer-lines.js";
@@ -93,7 +94,7 @@ describe.skipIf(binary === undefined)("traffic through PgBouncer", () => {
     try {
       await writers.more(50);
       const migration = await openMigration({ pipeline, report: () => undefined, signal: new AbortController().signal });
-      const { paused } = await cutOver({ migration, traffic: configuredTraffic(pipeline) }).finally(() => migration.close());
+      const { paused } = await closing(migration, () => cutOver({ migration, traffic: configuredTraffic(pipeline) }));
       expect(paused).toBeGreaterThan(0);
       expect(databaseLine(bouncer.text(), "app")).toContain(`dbname=${app.shards[0]!.database} user=`);
       expect(await configuredTraffic(pipeline).inCharge()).toBe("destination");

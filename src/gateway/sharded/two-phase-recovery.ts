@@ -142,7 +142,11 @@ class Recovery {
         // Only its owner may, or a superuser.
         if (sqlState(error) !== "42501") throw error;
         await on.client.query(`SET ROLE ${quoteIdentifier(owner)}`);
-        await on.client.query(statement).finally(() => on.client.query("RESET ROLE"));
+        try {
+          await on.client.query(statement);
+        } finally {
+          await on.client.query("RESET ROLE");
+        }
       });
       return true;
     } catch (error) {
