@@ -15,13 +15,15 @@ export interface ClusterOptions {
   readonly template?: string;
   /** Settings of postgresql.conf beyond the defaults below. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** How users prove who they are; default: by password. With "trust" a login costs half, and any password is right. */
+  readonly logins?: "scram-sha-256" | "trust";
   /** Where its temporary directory is made; default: the system's place for such. */
   readonly folder?: string | undefined;
   /** Leave the server running when this process ends. */
   readonly keep?: boolean;
 }
 
-/** A PostgreSQL server started by this process on 127.0.0.1, with a superuser that logs in by SCRAM. */
+/** A PostgreSQL server started by this process on 127.0.0.1, with a superuser. */
 export interface Cluster {
   readonly host: string;
   readonly port: number;
@@ -31,7 +33,8 @@ export interface Cluster {
   /** Process id of the postmaster. */
   readonly pid: number;
   connect(database?: string): Promise<pg.Client>;
-  createDatabase(name: string): Promise<void>;
+  /** @param template the database it is a copy of, which has to have no sessions; default: an empty one */
+  createDatabase(name: string, template?: string): Promise<void>;
   /** Shuts the server down at once (not smoothly) and starts it again on the same port. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -100,6 +103,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     Object.entries(settings).map(([name, value]) => `${name} = '${String(value)}'\n`).join(""),
   );
   // initdb of PostgreSQL allows replication from local addresses already; nothing to add to pg_hba.conf.
+  if (options.logins === "trust") {
+    const file = path.join(data, "pg_hba.conf");
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll("scram-sha-256", "trust"));
+  }
   const guard = await startGuarded(binaries, directory, port, options.keep === true);
   const clients = new Set<pg.Client>();
 
@@ -122,10 +129,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       return postmasterPid(data);
     },
     connect,
-    async createDatabase(name) {
+    async createDatabase(name, template = "template1") {
       const client = await connect();
       try {
-        await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}`);
+        // Copied as files: through the log, as is the default, it takes 20 ms of CPU instead of 8, and the first login twice as long.
+        await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)} TEMPLATE ${client.escapeIdentifier(template)} STRATEGY FILE_COPY`);
       } finally {
         await client.end();
       }

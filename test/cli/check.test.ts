@@ -46,7 +46,7 @@ async function check(...words: readonly string[]): Promise<{ code: number; objec
 }
 
 beforeAll(async () => {
-  cluster = await startTestCluster({ settings: { max_replication_slots: 4 } });
+  cluster = await startTestCluster({ logins: "scram-sha-256", settings: { max_replication_slots: 4 } });
   directory = mkdtempSync(path.join(tmpdir(), "pg-reshard-test-"));
   for (const database of ["shop", "shop_1", "empty_0", "empty_1", "full"]) await cluster.createDatabase(database);
   const source = await cluster.connect("shop");

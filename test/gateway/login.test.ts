@@ -18,7 +18,7 @@ let open: TestGateway;
 let secured: TestGateway;
 
 beforeAll(async () => {
-  cluster = await startTestCluster();
+  cluster = await startTestCluster({ logins: "scram-sha-256" });
   const database = databaseOn("shop", addressOf(cluster, "postgres"));
   open = await startGateway([database, databaseOn("gone", addressOf(cluster, "not there"))]);
   secured = await startGateway([database], { accept: { tls: secureContext(), requireTls: true }, maxClients: 2 });

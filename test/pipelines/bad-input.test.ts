@@ -12,7 +12,7 @@ let cluster: Cluster;
 let replica: Cluster;
 
 beforeAll(async () => {
-  [cluster, replica] = await Promise.all([startTestCluster({ settings: { max_replication_slots: 10 } }), startTestCluster({ settings: { wal_level: "replica" } })]);
+  [cluster, replica] = await Promise.all([startTestCluster({ logins: "scram-sha-256", settings: { max_replication_slots: 10 } }), startTestCluster({ settings: { wal_level: "replica" } })]);
 });
 
 const SCHEMA = `

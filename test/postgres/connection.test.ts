@@ -5,7 +5,7 @@ import { connect, displayAddress, endQuietly } from "../../src/postgres/connecti
 import { isRetryable } from "../../src/postgres/server-errors.js";
 import { startTestCluster } from "../support/cluster.js";
 
-const cluster = await startTestCluster();
+const cluster = await startTestCluster({ logins: "scram-sha-256" });
 const address: ServerAddress = { host: cluster.host, port: cluster.port, database: "postgres", user: cluster.user, password: cluster.password, sslmode: "disable" };
 
 async function failure(overrides: Partial<ServerAddress>): Promise<unknown> {

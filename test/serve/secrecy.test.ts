@@ -39,7 +39,7 @@ let stateDirectory: string;
 const answers: unknown[] = [];
 
 beforeAll(async () => {
-  cluster = await startTestCluster();
+  cluster = await startTestCluster({ logins: "scram-sha-256" });
   for (const name of ["shop", "shop_0", "shop_1"]) await cluster.createDatabase(name);
   const client = await cluster.connect("shop");
   await client.query(`

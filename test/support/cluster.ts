@@ -27,6 +27,8 @@ export async function startTestCluster(options: ClusterOptions = {}): Promise<Cl
     folder: inject("clusterFolder"),
     ...options,
     ...(template === undefined ? {} : { template }),
+    // What is asked of passwords has tests of its own; elsewhere each login would do the same hashing again.
+    logins: options.logins ?? "trust",
     settings: { ...SETTINGS, ...(isNewest ? NEWEST_SETTINGS : {}), ...options.settings },
   });
   atEnd(() => cluster.stop());

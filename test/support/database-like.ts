@@ -5,9 +5,7 @@ let databases = 0;
 /** Makes a database as a copy of another (`template1`: empty), which has to have no sessions, and runs more in it; returns its name. */
 export async function databaseLike(cluster: Cluster, template: string, ...sql: readonly string[]): Promise<string> {
   const name = `db ${databases++}`;
-  const admin = await cluster.connect();
-  await admin.query(`CREATE DATABASE "${name}" TEMPLATE "${template}"`);
-  await admin.end();
+  await cluster.createDatabase(name, template);
   const client = await cluster.connect(name);
   for (const text of sql) await client.query(text);
   await client.end();
