@@ -2,11 +2,11 @@ import { ReshardError } from "../errors.js";
 import { displayAddress } from "../postgres/connection.js";
 import { displayName } from "../postgres/identifiers.js";
 import type { SchemaDifference } from "../schema/diff-catalogs.js";
+import { hasObjects } from "../schema/has-objects.js";
 import { presentDifferences } from "../schema/present-differences.js";
 import { readCatalog } from "../schema/read-catalog.js";
 import type { Phase, SchemaPlan } from "../schema/schema-plan.js";
 import type { Migration } from "./migration.js";
-import { reading } from "./reading.js";
 
 /** How many an error lists. */
 const LISTED = 10;
@@ -16,9 +16,14 @@ const LISTED = 10;
  * with SCHEMA_DIFFERS, or with `ignoreErrors` reports it in notes.
  */
 export async function checkPresentSchema({ pipeline, shards, sessions, report }: Pick<Migration, "pipeline" | "shards" | "sessions" | "report">, plan: SchemaPlan, phase: Exclude<Phase, "skip">, ignoreErrors: boolean): Promise<void> {
-  const [source, ...there] = await Promise.all([pipeline.from.shards[0]!.primary, ...shards].map((server) => reading(sessions.source(server, "schema"), readCatalog)));
+  // Most often shards are new.
+  if ((await Promise.all(shards.map((shard) => sessions.kept.use(shard, "journal", hasObjects)))).every((has) => !has)) return;
+  const [source, ...there] = await Promise.all([
+    sessions.kept.use(pipeline.from.shards[0]!.primary, "monitor", readCatalog),
+    ...shards.map((shard) => sessions.kept.use(shard, "journal", readCatalog)),
+  ]);
   for (const [index, shard] of shards.entries()) {
-    const differences = presentDifferences(plan, phase, source!, there[index]!);
+    const differences = presentDifferences(plan, phase, source, there[index]!);
     if (differences.length === 0) continue;
     const server = displayAddress(shard);
     const lines = differences.map(lineOf);

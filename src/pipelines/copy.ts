@@ -25,6 +25,7 @@ import { allSettled } from "./all-settled.js";
 import { checkCopiedColumns } from "./check-copied-columns.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
+import { CopyWriters } from "./copy-writers.js";
 import { checkStopped } from "./interrupted.js";
 import type { PlannedCopy } from "./events.js";
 import { KeptSessions } from "./kept-sessions.js";
@@ -86,6 +87,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
     if (freeSlots >= wanted) continue;
     report({ type: "note", message: `Only ${Math.max(1, freeSlots)} tables are copied at a time: ${displayAddress(address)} has no more free slots or senders (max_replication_slots, max_wal_senders).` });
   }
+  const writers = new CopyWriters(migration.sessions);
   // One failure stops the others, and is thrown once they have: none may go on behind the run's back.
   const failure = new AbortController();
   const stoppable = { ...migration, signal: AbortSignal.any([migration.signal, failure.signal]) };
@@ -96,7 +98,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   const copyOrStop = async (piece: Piece, servers: CopyServers): Promise<void> => {
     if (failure.signal.aborted) return;
     try {
-      await copyPiece(stoppable, piece, servers, done[piece.source.number]!);
+      await copyPiece(stoppable, piece, { servers, writers }, done[piece.source.number]!);
       const id = tableId(piece.table);
       left.set(id, left.get(id)! - 1);
       if (keys !== undefined && left.get(id) === 0) await buildKeys(stoppable, piece.table, keys);
@@ -104,13 +106,17 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       failure.abort(error);
     }
   };
-  await Promise.all(
-    sources.map(async (source) => {
-      const servers = new CopyServers(source.copyServers, wanted);
-      const own = pieces.filter((piece) => piece.source === source);
-      await lastValueFrom(from(own).pipe(mergeMap((piece) => copyOrStop(piece, servers), servers.capacity)), { defaultValue: undefined });
-    }),
-  ).finally(() => Promise.all([keys?.reporter.close(), keys?.sessions.close()]));
+  try {
+    await Promise.all(
+      sources.map(async (source) => {
+        const servers = new CopyServers(source.copyServers, wanted);
+        const own = pieces.filter((piece) => piece.source === source);
+        await lastValueFrom(from(own).pipe(mergeMap((piece) => copyOrStop(piece, servers), servers.capacity)), { defaultValue: undefined });
+      }),
+    );
+  } finally {
+    await Promise.all([keys?.reporter.close(), keys?.sessions.close(), writers.close()]);
+  }
   failure.signal.throwIfAborted();
 }
 
@@ -125,7 +131,13 @@ async function readShardProgress(migration: Migration, source: SourceShard): Pro
   );
 }
 
-async function copyPiece(migration: Migration, piece: Piece, servers: CopyServers, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
+/** What a table is copied from and by. */
+interface CopySessions {
+  readonly servers: CopyServers;
+  readonly writers: CopyWriters;
+}
+
+async function copyPiece(migration: Migration, piece: Piece, { servers, writers }: CopySessions, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
   const { report } = migration;
   const { table } = piece;
   const id = tableId(table);
@@ -137,12 +149,15 @@ async function copyPiece(migration: Migration, piece: Piece, servers: CopyServer
   let bytes = 0;
   let standby: string | undefined;
   if (copied.some((progress) => progress === undefined)) {
+    let known: readonly boolean[] | undefined = copied.map((progress) => progress === undefined);
     await withRetries({ ...patienceOf(migration), what: `copy of ${displayName(table)}` }, async () => {
       checkStopped(migration.signal);
       await migration.lock.ensure();
+      const missing = known ?? (await shardsLacking(migration, piece));
+      known = undefined;
       ({ rows, bytes } = await servers.use((server) => {
         standby = server.isStandby ? displayAddress(server.address) : undefined;
-        return copyMissing(migration, piece, server);
+        return copyMissing(migration, piece, { server, writers }, missing);
       }));
     });
   }
@@ -193,17 +208,21 @@ async function buildKeys(migration: Migration, table: PublishedTable, { plan, re
   migration.report({ type: "table-key-built", table: displayName(table), milliseconds: Date.now() - started });
 }
 
-/** One attempt at the shards that lack the table, as they are now: an attempt that failed may have committed on some. */
-async function copyMissing(migration: Migration, piece: Piece, server: CopyServer): Promise<{ rows: number; bytes: number }> {
-  const { report, shards, sessions, signal } = migration;
-  const { source, table, widened } = piece;
-  const purpose = `copy ${source.number}.${table.oid}` as const;
-  const missing = await Promise.all(
+/** Which shards lack the table by now: an attempt that failed may have committed on some, and may still be writing. */
+async function shardsLacking({ shards, sessions }: Migration, { source, table }: Piece): Promise<readonly boolean[]> {
+  return await Promise.all(
     shards.map((shard) => sessions.kept.use(shard, "journal", async (client) => {
-      await sessions.fence(client, purpose);
+      await sessions.fence(client, `copy ${source.number}.${table.oid}`);
       return (await readTableProgress(client, source.progress)).get(tableId(table)) === undefined;
     })),
   );
+}
+
+/** One attempt at the shards that lack the table. */
+async function copyMissing(migration: Migration, piece: Piece, { server, writers }: Pick<CopySessions, "writers"> & { readonly server: CopyServer }, missing: readonly boolean[]): Promise<{ rows: number; bytes: number }> {
+  const { report, shards, sessions, signal } = migration;
+  const { source, table, widened } = piece;
+  const purpose = `copy ${source.number}.${table.oid}` as const;
   let rows = 0;
   let bytes = 0;
   const format = copyFormatOf(table, migration.pipeline);
@@ -240,7 +259,7 @@ async function copyMissing(migration: Migration, piece: Piece, server: CopyServe
   const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => sessions.writer(shard, purpose), table: after, source: table, format, progress: source.progress, exclusive })
+      ? copyIntoShard({ open: () => writers.open(shard, purpose), keep: (client) => { writers.keep(client, shard); }, table: after, source: table, format, progress: source.progress, exclusive })
       : undefined,
   );
   if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);

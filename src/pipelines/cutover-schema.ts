@@ -6,7 +6,6 @@ import { readSequenceColumns, readSequences, type Sequence } from "../postgres/s
 import { grownKeyNotes, grownKeys } from "../schema/grown-keys.js";
 import { planSequences, type SequencesPlan, type ShardSequences } from "../schema/plan-sequences.js";
 import { narrowColumns } from "./narrow-columns.js";
-import { reading } from "./reading.js";
 import { runOnShards, type ShardsContext, type ShardsReport } from "./run-on-shards.js";
 
 export interface CutoverOptions {
@@ -34,8 +33,8 @@ export async function cutoverSchema(context: ShardsContext, { ignoreErrors = fal
  */
 export async function cutoverPlan({ pipeline, sessions, shards }: Pick<ShardsContext, "pipeline" | "sessions" | "shards">, margin?: bigint): Promise<SequencesPlan> {
   const [sources, facts] = await Promise.all([
-    Promise.all(pipeline.from.shards.map(({ primary }) => reading(sessions.source(primary, "monitor"), readSequences))),
-    Promise.all(shards.map((shard) => reading(sessions.destination(shard, "monitor"), readShardSequences))),
+    Promise.all(pipeline.from.shards.map(({ primary }) => sessions.kept.use(primary, "monitor", readSequences))),
+    Promise.all(shards.map((shard) => sessions.kept.use(shard, "journal", readShardSequences))),
   ]);
   checkSequencesThere(sources, facts, shards);
   const plan = planSequences({ sources, shards: facts, sharding: pipeline.to.sharding, strategy: pipeline.sequences, ...(margin === undefined ? {} : { margin }) });

@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { endQuietly } from "../postgres/connection.js";
 import { isRetryable } from "../postgres/server-errors.js";
+import { IdleSessions } from "./idle-sessions.js";
 
 /** What kept sessions may be for: pieces of work that do no harm a second time. */
 export type KeptPurpose = "monitor" | "journal" | "verify" | "schema";
@@ -12,10 +13,7 @@ export type KeptPurpose = "monitor" | "journal" | "verify" | "schema";
  */
 export class KeptSessions {
   readonly #open: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>;
-  readonly #idle = new Map<string, pg.Client[]>();
-  /** Those whose end is listened for. */
-  readonly #watched = new WeakSet<pg.Client>();
-  #closed = false;
+  readonly #idle = new IdleSessions<KeptPurpose>();
 
   constructor(open: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>) {
     this.#open = open;
@@ -23,7 +21,7 @@ export class KeptSessions {
 
   /** @param work leaves no transaction open; may be done twice */
   async use<T>(server: ServerAddress, purpose: KeptPurpose, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const kept = this.#idle.get(keyOf(server, purpose))?.pop();
+    const kept = this.#idle.take(server, purpose);
     if (kept !== undefined) {
       try {
         return await this.#work(kept, server, purpose, work);
@@ -36,27 +34,11 @@ export class KeptSessions {
 
   /** Keeps a session that was opened otherwise. */
   keep(client: pg.Client, server: ServerAddress, purpose: KeptPurpose): void {
-    if (this.#closed) {
-      void endQuietly(client);
-      return;
-    }
-    const key = keyOf(server, purpose);
-    const idle = this.#idle.get(key) ?? [];
-    this.#idle.set(key, idle);
-    idle.push(client);
-    if (this.#watched.has(client)) return;
-    this.#watched.add(client);
-    client.once("end", () => {
-      const place = idle.indexOf(client);
-      if (place >= 0) idle.splice(place, 1);
-    });
+    this.#idle.keep(client, server, purpose);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    const clients = [...this.#idle.values()].flat();
-    this.#idle.clear();
-    await Promise.all(clients.map(endQuietly));
+    await this.#idle.close();
   }
 
   async #work<T>(client: pg.Client, server: ServerAddress, purpose: KeptPurpose, work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -70,8 +52,4 @@ export class KeptSessions {
       throw error;
     }
   }
-}
-
-function keyOf({ host, port, database, user }: ServerAddress, purpose: KeptPurpose): string {
-  return JSON.stringify([host, port, database, user, purpose]);
 }

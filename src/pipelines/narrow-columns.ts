@@ -7,7 +7,6 @@ import { readSequenceColumns, readSequences } from "../postgres/sequences.js";
 import { readTableColumns } from "../postgres/table-columns.js";
 import type { NarrowColumn } from "../schema/grown-keys.js";
 import { nextNumber, type SequenceMove } from "../schema/sequence-move.js";
-import { reading } from "./reading.js";
 import type { ShardsContext } from "./run-on-shards.js";
 
 type Servers = Pick<ShardsContext, "pipeline" | "sessions" | "shards">;
@@ -18,9 +17,9 @@ type Servers = Pick<ShardsContext, "pipeline" | "sessions" | "shards">;
  */
 export async function narrowColumns({ pipeline, sessions, shards }: Servers, moves: readonly ReadonlyMap<string, SequenceMove>[] = []): Promise<NarrowColumn[]> {
   const addresses = pipeline.from.shards.map(({ primary }) => primary);
-  const { tables, onSource } = await reading(sessions.source(addresses[0]!, "monitor"), async (client) => ({ tables: (await readPublication(client, pipeline.publication)).tables, onSource: await readTableColumns(client) }));
+  const { tables, onSource } = await sessions.kept.use(addresses[0]!, "monitor", async (client) => ({ tables: (await readPublication(client, pipeline.publication)).tables, onSource: await readTableColumns(client) }));
   const found = new Map<string, ColumnName & { bytes: 2 | 4 }>();
-  const ofShards = await Promise.all(shards.map((shard) => reading(sessions.destination(shard, "monitor"), readTableColumns)));
+  const ofShards = await Promise.all(shards.map((shard) => sessions.kept.use(shard, "journal", readTableColumns)));
   // A partition's values are among its root's, where the sequence is too.
   for (const root of new Map(tables.map((table) => [tableId(table.root), table.root])).values()) {
     for (const { name, typeOid } of onSource.get(tableId(root))?.values() ?? []) {
@@ -31,8 +30,8 @@ export async function narrowColumns({ pipeline, sessions, shards }: Servers, mov
   if (found.size === 0) return [];
   const columns = [...found.values()];
   const [extremes, sequences] = await Promise.all([
-    Promise.all(shards.map((shard) => reading(sessions.destination(shard, "monitor"), (client) => readColumnExtremes(client, columns)))),
-    Promise.all([...addresses.map((address) => reading(sessions.source(address, "monitor"), (client) => nextNumbers(client))), ...shards.map((shard, number) => reading(sessions.destination(shard, "monitor"), (client) => nextNumbers(client, moves[number])))]),
+    Promise.all(shards.map((shard) => sessions.kept.use(shard, "journal", (client) => readColumnExtremes(client, columns)))),
+    Promise.all([...addresses.map((address) => sessions.kept.use(address, "monitor", (client) => nextNumbers(client))), ...shards.map((shard, number) => sessions.kept.use(shard, "journal", (client) => nextNumbers(client, moves[number])))]),
   ]);
   return [...found].map(([id, column]) => {
     const values = extremes.map((ofShard) => ofShard.get(id));

@@ -9,7 +9,6 @@ import { grownKeys, grownKeyNotes, keysTooLarge } from "../schema/grown-keys.js"
 import { planPublication } from "../schema/plan-publication.js";
 import { checkWayBack } from "./check-way-back.js";
 import { narrowColumns } from "./narrow-columns.js";
-import { reading } from "./reading.js";
 import { runOnShards, type ShardsContext, type ShardsPlan, type ShardsReport } from "./run-on-shards.js";
 import { listed } from "../words.js";
 
@@ -39,7 +38,7 @@ export interface PostCutoverPlan extends ShardsPlan {
 /** What `postCutoverSchema` would do now. Only reads. */
 export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<ShardsContext, "pipeline" | "sessions" | "shards">): Promise<PostCutoverPlan> {
   const { publication: name, allowPartialPublication: allowPartial } = pipeline;
-  const source = await reading(sessions.source(pipeline.from.shards[0]!.primary, "monitor"), async (client) => {
+  const source = await sessions.kept.use(pipeline.from.shards[0]!.primary, "monitor", async (client) => {
     // Fails where it is not there, or empty.
     await readPublication(client, name);
     return { source: (await readPublicationDefinition(client, name))!, sourceIdentities: await readReplicaIdentities(client, name) };
@@ -47,7 +46,7 @@ export async function postCutoverPlan({ pipeline, sessions, shards }: Pick<Shard
   const filtered = source.source.listed.filter(({ columns, filter }) => columns !== undefined || filter !== undefined);
   const plans = await Promise.all(
     shards.map(async (server) =>
-      await reading(sessions.destination(server, "monitor"), async (client) => {
+      await sessions.kept.use(server, "journal", async (client) => {
         const shard = await readPublicationDefinition(client, name);
         const plan = planPublication({ ...source, shard, shardIdentities: await readReplicaIdentities(client), allowPartial });
         if (plan.missing.length > 0) throw tablesMissing(server, plan.missing.map(displayName));

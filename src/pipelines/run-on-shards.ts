@@ -1,3 +1,4 @@
+import { closing } from "../closing.js";
 import type { ServerAddress } from "../config/types.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import type { PlannedStatement } from "../schema/schema-plan.js";
@@ -45,7 +46,7 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
   const { report, signal, shards } = context;
   const result = { ran: 0, present: 0, failed: 0 };
   const reporter = new SchemaReporter({ phase, shards, report, sessions: context.sessions });
-  const notes = await withRetries({ ...patienceOf(context), what: `schema ${phase}` }, async () => {
+  const notes = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${phase}` }, async () => {
     await context.lock.ensure();
     await fenceSchema(context);
     const planned = await plan();
@@ -54,7 +55,7 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
     const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, planned.shards[number]!.statements)));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     return [...planned.notes, ...((await check?.()) ?? [])];
-  }).finally(() => reporter.close());
+  }));
   for (const message of notes) report({ type: "note", message });
   return result;
 

@@ -1,4 +1,5 @@
 import type { Pipeline, SchemaPhase } from "../config/types.js";
+import { closing } from "../closing.js";
 import { readPublication } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { renderCutover } from "../schema/render-cutover.js";
@@ -63,7 +64,7 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
     }
     return result;
   } finally {
-    await lock.release();
+    await Promise.all([sessions.kept.close(), lock.release()]);
   }
 }
 
@@ -87,21 +88,23 @@ export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSync
 async function cutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
   const sessions = new Sessions(migrationId(pipeline));
   const shards = pipeline.to.shards.map((shard) => shard.primary);
-  const plan = await cutoverPlan({ pipeline, sessions, shards });
-  for (const message of plan.notes) report({ type: "note", message });
-  const parts = await Promise.all(
-    shards.map(async (shard, number) => {
-      const { statements } = plan.shards[number]!;
-      const keys = await reading(sessions.destination(shard, "monitor"), unvalidatedForeignKeys);
-      return { shard, statements: [...statements, ...keys.map((key, index) => validation(key, statements.length + index))] };
-    }),
-  );
-  return renderCutover("cutover", parts, plan.notes);
+  return await closing(sessions.kept, async () => {
+    const plan = await cutoverPlan({ pipeline, sessions, shards });
+    for (const message of plan.notes) report({ type: "note", message });
+    const parts = await Promise.all(
+      shards.map(async (shard, number) => {
+        const { statements } = plan.shards[number]!;
+        const keys = await sessions.kept.use(shard, "journal", unvalidatedForeignKeys);
+        return { shard, statements: [...statements, ...keys.map((key, index) => validation(key, statements.length + index))] };
+      }),
+    );
+    return renderCutover("cutover", parts, plan.notes);
+  });
 }
 
 async function postCutoverSql(pipeline: Pipeline, report: Report): Promise<string> {
   const servers = { pipeline, sessions: new Sessions(migrationId(pipeline)), shards: pipeline.to.shards.map((shard) => shard.primary) };
-  const plan = await postCutoverPlan(servers);
+  const plan = await closing(servers.sessions.kept, () => postCutoverPlan(servers));
   for (const message of plan.notes) report({ type: "note", message });
   return renderCutover("post-cutover", servers.shards.map((shard, number) => ({ shard, statements: plan.shards[number]!.statements })), plan.notes);
 }

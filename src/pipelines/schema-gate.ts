@@ -1,7 +1,7 @@
 import { concatMap, defer, from, of } from "rxjs";
 import type { ChangeBatch } from "../change-batch.js";
 import type { Operator } from "../flow.js";
-import { OWN_SCHEMA, readPublishedTable } from "../postgres/catalog.js";
+import { OWN_SCHEMA, readPublishedColumns } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
 import { displayName, type TableName, tableId } from "../postgres/identifiers.js";
 import { formatLsn } from "../postgres/lsn.js";
@@ -153,7 +153,7 @@ export class SchemaGate {
     const known = (await this.#migration.journal((client) => readKnownColumns(client, this.#migration.id))).get(id);
     return await this.#source.monitor(async (client) => {
       const { rows } = await client.query<TableName>("SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1", [relation.oid]);
-      const published = (await readPublishedTable(client, this.#migration.pipeline.publication, relation.oid)) !== undefined;
+      const published = (await readPublishedColumns(client, this.#migration.pipeline.publication, relation.oid)) !== undefined;
       return { source: rows[0] === undefined ? undefined : (await readTableColumns(client)).get(tableId(rows[0])), shards: shards.map((columns) => this.#onShard(columns, id)), known, name: rows[0], published };
     });
   }

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { closing } from "../closing.js";
 import type { ServerAddress } from "../config/types.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
@@ -35,7 +36,7 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const plan = withUnvalidatedForeignKeys(await context.schemaPlan());
   const statements = phaseStatements(plan, options.phase);
   const reporter = new SchemaReporter({ phase: options.phase, shards, report, sessions: context.sessions });
-  const result = await withRetries({ ...patienceOf(context), what: `schema ${options.phase}` }, async () => {
+  const result = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${options.phase}` }, async () => {
     await context.lock.ensure();
     await fenceSchema(context);
     if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
@@ -49,7 +50,7 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
         reporter.onStatement(event);
       },
     });
-  }).finally(() => reporter.close());
+  }));
   for (const note of reportNotes(result)) report({ type: "note", message: note });
   return result;
 }
@@ -64,9 +65,9 @@ export async function validateForeignKeys(migration: Pick<Migration, "pipeline" 
   const reporter = new SchemaReporter({ phase: "validate", shards, report, sessions });
   const refused = new Set<string>();
   let validated = 0;
-  await Promise.all(
+  await closing(reporter, () => Promise.all(
     shards.map((shard, number) => withRetries({ ...patienceOf(migration), what: "validating foreign keys" }, () => validateOn(shard, number))),
-  ).finally(() => reporter.close());
+  ));
   return validated;
 
   async function validateOn(shard: ServerAddress, number: number): Promise<void> {

@@ -83,6 +83,10 @@ const NAMES_ROWS = `(i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.
   SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
    WHERE k.position <= i.indnkeyatts AND (NOT a.attnotnull OR a.attgenerated <> '' OR NOT COALESCE(a.attnum = ANY (p.attrs::int2[]), true))))`;
 
+/** True of a row of pg_attribute that replication sends, beside a row `p` of what is published. */
+const sentColumns = (column: string): string =>
+  `${column}.attnum > 0 AND NOT ${column}.attisdropped AND ${column}.attgenerated = '' AND (p.attrs IS NULL OR ${column}.attnum = ANY (p.attrs::int2[]))`;
+
 /** Tables with what is wanted of them. @param from SQL of rows `relid`, `attrs` (int2vector of columns, NULL: all) and `qual` */
 const tablesSql = (from: string): string => `
   SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
@@ -117,8 +121,7 @@ const tablesSql = (from: string): string => `
                                             FROM part JOIN pg_type t ON t.oid = part.oid),
                             'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum), '[]')
             FROM pg_attribute a
-           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-             AND (p.attrs IS NULL OR a.attnum = ANY (p.attrs::int2[]))) AS columns
+           WHERE a.attrelid = c.oid AND ${sentColumns("a")}) AS columns
     FROM ${from} AS p
     JOIN pg_class c ON c.oid = p.relid
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -151,11 +154,17 @@ export async function readPublication(client: pg.Client, name: string): Promise<
   return { name, tables: rows.map(publishedTable) };
 }
 
-/** One of a publication's tables as this session sees it; undefined where it is not in it. */
-export async function readPublishedTable(client: pg.Client, publication: string, oid: number): Promise<PublishedTable | undefined> {
+/** The columns that a publication holds of a table, as this session sees them; undefined where the table is not in it. */
+export async function readPublishedColumns(client: pg.Client, publication: string, oid: number): Promise<readonly Pick<Column, "name" | "type">[] | undefined> {
   // Replication connections, in which snapshots are taken, know no parameters.
-  const { rows } = await client.query<TableRow>(TABLES_SQL.replaceAll("$1", () => quoteLiteral(publication)).replaceAll("$2", String(oid)));
-  return rows[0] === undefined ? undefined : publishedTable(rows[0]);
+  const { rows } = await client.query<{ name: string | null; type: string }>(`
+    SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
+      FROM pg_get_publication_tables(${quoteLiteral(publication)}) AS p
+      JOIN pg_class c ON c.oid = p.relid
+      JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> '${OWN_SCHEMA}'
+      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND ${sentColumns("a")}
+     WHERE c.oid = ${oid} ORDER BY a.attnum`);
+  return rows.length === 0 ? undefined : rows.flatMap(({ name, type }) => (name === null ? [] : [{ name, type }]));
 }
 
 /** A table as it is on a server, published or not; undefined where there is none of this name. */

@@ -38,7 +38,8 @@ export async function runStatement(client: pg.Client, statement: PlannedStatemen
 async function stateOf(client: pg.Client, presence: Presence): Promise<"present" | "invalid" | undefined> {
   const query = presenceQuery(presence);
   if (query === undefined) return undefined;
-  const { rows } = await client.query<{ state: "present" | "invalid" }>(query.text, [...query.values]);
+  // Planned once for a session, which asks the same of hundreds of objects.
+  const { rows } = await client.query<{ state: "present" | "invalid" }>({ name: `present ${presence.type}${presence.type === "type" && presence.shell ? " shell" : ""}`, text: query.text, values: [...query.values] });
   return rows[0]?.state;
 }
 

@@ -17,6 +17,8 @@ export type CopiedTable = Pick<PublishedTable, "schema" | "name" | "partitioned"
 
 export interface CopyIntoShardOptions {
   readonly open: () => Promise<pg.Client>;
+  /** Takes the session once all is committed; by default it is ended. */
+  readonly keep?: (client: pg.Client) => void;
   readonly table: CopiedTable;
   /** Under whose name progress is noted, where that is not the shard's table. */
   readonly source?: TableName;
@@ -110,8 +112,10 @@ class ShardCopy {
     const client = this.#client!;
     await writeTableProgress(client, progress, source, { snapshot, rows: this.#rows });
     await client.query("COMMIT");
-    await client.end();
+    // From here on it is not ours to end.
     this.#client = undefined;
+    if (this.#options.keep === undefined) await client.end();
+    else this.#options.keep(client);
   }
 }
 

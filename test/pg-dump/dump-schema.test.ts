@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { ServerAddress } from "../../src/config/types.js";
 import { systemBinaries } from "../../src/embedded/binaries.js";
 import { bundledDump } from "../../src/pg-dump/bundled-dump.js";
@@ -69,6 +72,21 @@ describe("dumpSchema", () => {
   it("takes no pg_dump older than the server from PATH", async () => {
     expect(await pgDumpOnPath(1000)).toBeUndefined();
     expect(await pgDumpOnPath(1, "/nowhere")).toBeUndefined();
+  });
+
+  it("asks a pg_dump on PATH once for its version, and again when it is another one", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "pg-reshard-path-"));
+    onTestFinished(() => { rmSync(folder, { recursive: true, force: true }); });
+    const program = path.join(folder, "pg_dump");
+    const asked = (): number => readFileSync(path.join(folder, "asked"), "utf8").length;
+    const install = (major: number, changed: Date): void => {
+      writeFileSync(program, `#!/bin/sh\nprintf x >>'${folder}/asked'; echo 'pg_dump (PostgreSQL) ${major}.1'\n`, { mode: 0o755 });
+      utimesSync(program, changed, changed);
+    };
+    install(15, new Date(2020, 0, 1));
+    expect([await pgDumpOnPath(15, folder), await pgDumpOnPath(16, folder), asked()]).toEqual([program, undefined, 1]);
+    install(18, new Date(2021, 0, 1));
+    expect([await pgDumpOnPath(18, folder), asked()]).toEqual([program, 2]);
   });
 });
 
