@@ -54,9 +54,7 @@ afterAll(() => {
 });
 
 async function cloneShop(name: string): Promise<void> {
-  const client = await cluster.connect();
-  await client.query(`CREATE DATABASE ${name} TEMPLATE template_shop`);
-  await client.end();
+  await cluster.createDatabase(name, "template_shop");
 }
 
 /** The demo's own file, with a database for each of its servers. */

@@ -44,7 +44,7 @@ beforeAll(async () => {
   );
   served = new ServedProcess(files, port);
   await served.start();
-  writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, mayBreak: served.listening });
+  writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, thinks: 30, mayBreak: served.listening });
 });
 
 async function now(): Promise<string> {

@@ -54,7 +54,7 @@ export class World {
     const make = async (role: "source" | "shard", count: number): Promise<Place[]> => {
       const places = Array.from({ length: count }, (_, number) => ({ cluster, database: `${name}_${role}_${number}` }));
       for (const { database } of places) {
-        await admin.query(`CREATE DATABASE ${database}`);
+        await cluster.createDatabase(database);
         const client = await cluster.connect(database);
         if (role === "source" || !shape.syncsSchema) await client.query(shape.tables.map((table) => definitionOf(table, role)).join("; "));
         if (role === "source") await client.query("CREATE PUBLICATION p FOR ALL TABLES");
