@@ -34,6 +34,16 @@ describe("the bundled pg_dump", () => {
     expect(sql).toContain("CREATE SUBSCRIPTION listening");
   });
 
+  it("dumps several databases at once, and more after them", async () => {
+    await cluster.createDatabase("another");
+    const another = await cluster.connect("another");
+    await another.query("CREATE TABLE only_here (id int)");
+    for (let round = 0; round < 2; round++) {
+      const [one, other] = await Promise.all([bundledDump(address("dump source")), bundledDump(address("another"))]);
+      expect([one.includes("only_here"), other.includes("only_here"), other.includes("long_body")]).toEqual([false, true, false]);
+    }
+  });
+
   it("fails with pg_dump's own words", async () => {
     await cluster.createDatabase("forbidden");
     const admin = await cluster.connect("forbidden");
