@@ -44,8 +44,8 @@ export class SchemaGate {
   }
 
   static async open(migration: Migration, source: SourceShard): Promise<SchemaGate> {
-    const [known, ...shards] = await Promise.all([migration.journal((client) => readKnownColumns(client, migration.id)), ...columnsOfShards(migration)]);
-    return new SchemaGate(migration, source, shards, known);
+    const shards = await Promise.all(columnsOfShards(migration));
+    return new SchemaGate(migration, source, shards, await migration.journal((client) => readKnownColumns(client, migration.id)));
   }
 
   /** Streamed columns that are gone on the source and on shards. */

@@ -43,7 +43,9 @@ export async function streamShard(migration: Migration, source: SourceShard, unt
   const { sessions, shards } = migration;
   const snapshot = until.kind === "snapshots" ? until.snapshots[source.number] : undefined;
   await source.monitor((client) => sessions.fence(client, "stream", "lookup"));
-  const [gate, ...states] = await Promise.all([SchemaGate.open(migration, source), ...shards.map((shard) => shardState(migration, source, shard))]);
+  // One after the other, in the same sessions.
+  const gate = await SchemaGate.open(migration, source);
+  const states = await Promise.all(shards.map((shard) => shardState(migration, source, shard)));
   const lookup = new Lookup(() => openLookup(migration, source, snapshot?.name));
   const whereabouts = new Whereabouts(migration, source);
   const isTaken = (relation: PgoutputRelation): boolean => source.takes(relation) && !gate.leavesOut(relation);

@@ -6,7 +6,6 @@ import { displayName, tableId } from "../postgres/identifiers.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { checksumStatement } from "./checksum-statement.js";
 import { checkStopped, interrupted } from "./interrupted.js";
-import { KeptSessions } from "./kept-sessions.js";
 import type { Migration } from "./migration.js";
 import { misplacedRows } from "./misplaced-rows.js";
 import { replicate } from "./replicate.js";
@@ -58,43 +57,51 @@ async function compareNow(migration: Migration, tables: readonly PublishedTable[
   checkStopped(signal);
   const slots = await Promise.all(sources.map((source) => source.monitor((client) => readSlot(client, source.slot))));
   const opened: pg.Client[] = [];
-  const shardSessions = new KeptSessions((shard) => migration.sessions.destination(shard, "verify"));
+  const lanes = Math.min(PARALLEL_TABLES, tables.length);
   try {
     // The snapshots have to be taken up before the first wait; each lives as long as one session is in it.
-    const joined = await Promise.all(sources.map((source) => readersOf(migration, source, !slots.includes(undefined), opened)));
+    const joined = await Promise.all(sources.map((source) => readersOf(migration, source, { lanes, atPosition: !slots.includes(undefined), opened })));
     const snapshots = joined.flatMap(({ snapshot }) => snapshot ?? []);
     if (snapshots.length === 0) {
       report({ type: "note", message: "There is no slot: source and shards are compared as they are now, and writes in between show as differences." });
     } else if (!(await replicate(migration, { kind: "snapshots", snapshots })) || signal.aborted) throw interrupted();
     if (first) report({ type: "verify-started", tables: tables.length, position: snapshots[0]?.position });
     const sameMajor = await isOneMajor(migration);
-    const free = Array.from({ length: PARALLEL_TABLES }, (_, place) => joined.map(({ readers }) => readers[place]!));
+    const free = Array.from({ length: lanes }, (_, place) => joined.map(({ readers }) => readers[place]!));
     await lastValueFrom(
       from([...tables].sort((a, b) => b.bytes - a.bytes)).pipe(
         mergeMap(async (table) => {
           checkStopped(signal);
           const readers = free.pop()!;
           try {
-            found(table, await compare(migration, table, { readers, shardSessions }, sameMajor), snapshots.length > 0);
+            found(table, await compare(migration, table, readers, sameMajor), snapshots.length > 0);
           } finally {
             free.push(readers);
           }
-        }, PARALLEL_TABLES),
+        }, lanes),
         toArray(),
       ),
     );
   } finally {
-    await Promise.all([...opened.map(endQuietly), shardSessions.close()]);
+    await Promise.all(opened.map(endQuietly));
   }
 }
 
+interface Readers {
+  /** How many. */
+  readonly lanes: number;
+  readonly atPosition: boolean;
+  /** Told of every session, also where a later one fails. */
+  readonly opened: pg.Client[];
+}
+
 /** Sessions on a source shard that all see it as it is at one position, or as it is now. */
-async function readersOf(migration: Migration, source: SourceShard, atPosition: boolean, opened: pg.Client[]): Promise<{ readonly snapshot: Snapshot | undefined; readonly readers: readonly pg.Client[] }> {
+async function readersOf(migration: Migration, source: SourceShard, { lanes, atPosition, opened }: Readers): Promise<{ readonly snapshot: Snapshot | undefined; readonly readers: readonly pg.Client[] }> {
   const { sessions } = migration;
   const exporter = await sessions.source(source.address, "verify", { replication: true });
   opened.push(exporter);
   const snapshot = atPosition ? await stopWaiting(migration.signal, exporter, () => exportSnapshot(exporter)) : undefined;
-  const readers = await Promise.all(Array.from({ length: PARALLEL_TABLES }, async () => {
+  const readers = await Promise.all(Array.from({ length: lanes }, async () => {
     const client = await sessions.source(source.address, "verify");
     opened.push(client);
     await joinSnapshot(client, snapshot?.name);
@@ -109,13 +116,8 @@ async function isOneMajor(migration: Migration): Promise<boolean> {
   return new Set([...migration.sources.map(({ version }) => version), ...onShards].map((version) => Math.floor(version / 10000))).size === 1;
 }
 
-interface Compared {
-  /** A session on each source shard. */
-  readonly readers: readonly pg.Client[];
-  readonly shardSessions: KeptSessions;
-}
-
-async function compare(migration: Migration, table: PublishedTable, { readers, shardSessions }: Compared, sameMajor: boolean): Promise<TableVerdict> {
+/** @param readers a session on each source shard */
+async function compare(migration: Migration, table: PublishedTable, readers: readonly pg.Client[], sameMajor: boolean): Promise<TableVerdict> {
   const { sources, shards } = migration;
   const route = migration.route(table);
   const takers = sources.filter((source) => source.takes(table));
@@ -123,7 +125,7 @@ async function compare(migration: Migration, table: PublishedTable, { readers, s
   const [there, found] = await Promise.all([
     Promise.all(takers.map((source) => sumOfSource(readers[source.number]!, source.published(table)))),
     Promise.all(shards.map((shard, index) =>
-      shardSessions.use(shard, "verify", async (client) => ({
+      migration.sessions.kept.use(shard, "verify", async (client) => ({
         ...(await sumOfShard(client)),
         misplaced: await misplacedRows(client, migration.after(table), route, index, migration.pipeline.general.reshardingCopyFormat),
       })),

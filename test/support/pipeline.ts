@@ -20,9 +20,9 @@ export const standardStages: readonly Stage[] = [
 /** For tables that the test has made on the shards itself. */
 export const rowStages: readonly Stage[] = standardStages.filter((stage) => stage.type !== "schema_sync");
 
-/** Everything as by default, but patience in small coins. */
+/** As by default; but patience in small coins, and fewer tables at a time, for each takes sessions on every shard. */
 const GENERAL: General = {
-  reshardingParallelCopies: 4,
+  reshardingParallelCopies: 2,
   reshardingCopyFormat: "binary",
   reshardingCopyRetryMaxAttempts: 200,
   reshardingCopyRetryMinDelay: 10,
