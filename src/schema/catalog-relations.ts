@@ -1,4 +1,4 @@
-import { belongings, catalogStatement, flag, grants, ofUser, ownObject } from "./catalog-sql.js";
+import { belongings, type CatalogStatement, catalogStatement, flag, grants, ofUser, ofUsersIn, ownObject } from "./catalog-sql.js";
 
 /** `c` in schema `n`. */
 export const RELATION = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND ${ofUser()} AND ${ownObject("pg_class", "c.oid")}`;
@@ -12,7 +12,7 @@ const USES = `(SELECT jsonb_agg(DISTINCT jsonb_build_object('schema', m.nspname,
   JOIN pg_class d ON d.oid = p.refobjid JOIN pg_namespace m ON m.oid = d.relnamespace WHERE r.ev_class = c.oid)`;
 
 /** Tables, views and sequences, and their columns. */
-export const relationStatements: readonly string[] = [
+export const relationStatements: readonly CatalogStatement[] = [
   catalogStatement({
     kind: "CASE c.relkind WHEN 'f' THEN 'foreign table' ELSE 'table' END",
     ...PARTS,
@@ -45,7 +45,7 @@ export const relationStatements: readonly string[] = [
       tablespace: TABLESPACE,
       ...belongings("pg_class", "c", { owner: "relowner", acl: "relacl", type: "r" }),
     },
-  }, `${RELATION} WHERE c.relkind IN ('v', 'm')`),
+  }, `${RELATION} WHERE c.relkind IN ('v', 'm')`, ofUsersIn("pg_class", "relkind IN ('v', 'm')")),
   catalogStatement({
     kind: "'sequence'",
     ...PARTS,
@@ -64,7 +64,7 @@ export const relationStatements: readonly string[] = [
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))`,
       ...belongings("pg_class", "c", { owner: "relowner", acl: "relacl", type: "s" }),
     },
-  }, `${RELATION} JOIN pg_sequence s ON s.seqrelid = c.oid`),
+  }, `${RELATION} JOIN pg_sequence s ON s.seqrelid = c.oid`, ofUsersIn("pg_class", "relkind = 'S'")),
   catalogStatement({
     kind: "'column'",
     schema: "n.nspname",

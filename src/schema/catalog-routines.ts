@@ -1,4 +1,4 @@
-import { belongings, catalogStatement, FIRST_USER_OID, flag, ofUser, ownObject, routine } from "./catalog-sql.js";
+import { belongings, catalogStatement, type CatalogStatement, FIRST_USER_OID, flag, ofUser, ofUsersIn, ownObject, routine } from "./catalog-sql.js";
 
 const inSchema = (catalog: string, alias: string, namespace: string): string =>
   `${catalog} ${alias} JOIN pg_namespace n ON n.oid = ${alias}.${namespace} AND ${ofUser()} AND ${ownObject(catalog, `${alias}.oid`)}`;
@@ -7,7 +7,7 @@ const inSchema = (catalog: string, alias: string, namespace: string): string =>
 const notWithin = (catalog: string, oid: string): string => `NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = '${catalog}'::regclass AND i.objid = ${oid} AND i.deptype = 'i')`;
 
 /** Functions, procedures and aggregates, and what is made of them: operators, casts, conversions, languages. */
-export const routineStatements: readonly string[] = [
+export const routineStatements: readonly CatalogStatement[] = [
   catalogStatement({
     kind: "coalesce(jsonb_build_object('a', 'aggregate', 'p', 'procedure') ->> p.prokind::text, 'function')",
     schema: "n.nspname",
@@ -21,7 +21,7 @@ export const routineStatements: readonly string[] = [
       ...belongings("pg_proc", "p", { owner: "proowner", acl: "proacl", type: "f" }),
     },
     // A range type brings its constructors.
-  }, `${inSchema("pg_proc", "p", "pronamespace")} WHERE ${notWithin("pg_proc", "p.oid")}`),
+  }, `${inSchema("pg_proc", "p", "pronamespace")} WHERE ${notWithin("pg_proc", "p.oid")}`, ofUsersIn("pg_proc")),
   catalogStatement({
     kind: "'operator'",
     schema: "n.nspname",
@@ -36,7 +36,7 @@ export const routineStatements: readonly string[] = [
       uses: "concat_ws(', ', CASE WHEN o.oprcanhash THEN 'hash' END, CASE WHEN o.oprcanmerge THEN 'merge' END)",
       ...belongings("pg_operator", "o", { owner: "oprowner" }),
     },
-  }, inSchema("pg_operator", "o", "oprnamespace")),
+  }, inSchema("pg_operator", "o", "oprnamespace"), ofUsersIn("pg_operator")),
   catalogStatement({
     kind: "'operator class'",
     schema: "n.nspname",
@@ -49,7 +49,7 @@ export const routineStatements: readonly string[] = [
       family: "(SELECT s.nspname || '.' || opfname FROM pg_opfamily JOIN pg_namespace s ON s.oid = opfnamespace WHERE pg_opfamily.oid = o.opcfamily)",
       ...belongings("pg_opclass", "o", { owner: "opcowner" }),
     },
-  }, inSchema("pg_opclass", "o", "opcnamespace")),
+  }, inSchema("pg_opclass", "o", "opcnamespace"), ofUsersIn("pg_opclass")),
   catalogStatement({
     kind: "'operator family'",
     schema: "n.nspname",
@@ -60,18 +60,18 @@ export const routineStatements: readonly string[] = [
       functions: `(SELECT string_agg(amprocnum || ' ' || amproclefttype::regtype || ' ' || amprocrighttype::regtype || ' ' || ${routine("amproc")}, ', ' ORDER BY amprocnum, amproclefttype::regtype::text, amprocrighttype::regtype::text) FROM pg_amproc WHERE amprocfamily = f.oid)`,
       ...belongings("pg_opfamily", "f", { owner: "opfowner" }),
     },
-  }, inSchema("pg_opfamily", "f", "opfnamespace")),
+  }, inSchema("pg_opfamily", "f", "opfnamespace"), ofUsersIn("pg_opfamily")),
   catalogStatement({
     kind: "'cast'",
     name: "k.castsource::regtype || ' to ' || k.casttarget::regtype",
     properties: { function: routine("k.castfunc"), context: "k.castcontext", method: "k.castmethod", ...belongings("pg_cast", "k", {}) },
     // Those from a range to its multirange come with the range.
-  }, `pg_cast k WHERE k.oid >= ${FIRST_USER_OID} AND ${ownObject("pg_cast", "k.oid")} AND ${notWithin("pg_cast", "k.oid")}`),
+  }, `pg_cast k WHERE k.oid >= ${FIRST_USER_OID} AND ${ownObject("pg_cast", "k.oid")} AND ${notWithin("pg_cast", "k.oid")}`, ofUsersIn("pg_cast")),
   catalogStatement({
     kind: "'transform'",
     name: "t.trftype::regtype || ' for ' || (SELECT lanname FROM pg_language WHERE oid = t.trflang)",
     properties: { "from sql": routine("t.trffromsql"), "to sql": routine("t.trftosql"), ...belongings("pg_transform", "t", {}) },
-  }, `pg_transform t WHERE ${ownObject("pg_transform", "t.oid")}`),
+  }, `pg_transform t WHERE ${ownObject("pg_transform", "t.oid")}`, ofUsersIn("pg_transform")),
   catalogStatement({
     kind: "'conversion'",
     schema: "n.nspname",
@@ -81,7 +81,7 @@ export const routineStatements: readonly string[] = [
       default: flag("v.condefault"),
       ...belongings("pg_conversion", "v", { owner: "conowner" }),
     },
-  }, inSchema("pg_conversion", "v", "connamespace")),
+  }, inSchema("pg_conversion", "v", "connamespace"), ofUsersIn("pg_conversion")),
   catalogStatement({
     kind: "'language'",
     name: "l.lanname",
@@ -90,5 +90,5 @@ export const routineStatements: readonly string[] = [
       trusted: flag("l.lanpltrusted"),
       ...belongings("pg_language", "l", { owner: "lanowner", acl: "lanacl", type: "l" }),
     },
-  }, `pg_language l WHERE l.lanispl AND ${ownObject("pg_language", "l.oid")}`),
+  }, `pg_language l WHERE l.lanispl AND ${ownObject("pg_language", "l.oid")}`, ofUsersIn("pg_language")),
 ];

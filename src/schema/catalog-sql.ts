@@ -18,11 +18,19 @@ export interface CatalogColumns {
 }
 
 /** A statement whose rows `read-catalog.ts` understands. */
-export function catalogStatement(columns: CatalogColumns, from: string): string {
+export interface CatalogStatement {
+  readonly sql: string;
+  /** A catalog and a condition, as they follow FROM: where they find no row, the statement has none. Absent: it is always asked. */
+  readonly witness?: string;
+}
+
+/** @param witness most databases have nothing of most kinds */
+export function catalogStatement(columns: CatalogColumns, from: string, witness?: string): CatalogStatement {
   const { kind, schema = "''", owner = "NULL", name, signature = "NULL", uses = "NULL", since = 0, properties } = columns;
   const pairs = Object.entries(properties).map(([property, expression]) => `'${property}', nullif((${expression})::text, '')`);
-  return `SELECT ${kind} AS kind, ${schema} AS schema, ${owner} AS owner, ${name} AS name, ${signature} AS signature, ${uses} AS uses, ${since} AS since,
+  const sql = `SELECT ${kind} AS kind, ${schema} AS schema, ${owner} AS owner, ${name} AS name, ${signature} AS signature, ${uses} AS uses, ${since} AS since,
     jsonb_strip_nulls(jsonb_build_object(${pairs.join(", ")})) AS properties FROM ${from}`;
+  return { sql, ...(witness === undefined ? {} : { witness }) };
 }
 
 /** Schemas of users: PostgreSQL reserves `pg_`, and `reshard` is this project's own. */
@@ -37,6 +45,11 @@ export function ownObject(catalog: string, oid: string): string {
 
 /** FirstNormalObjectId (access/transam.h): objects of initdb have lower ones. */
 export const FIRST_USER_OID = 16384;
+
+/** The witness of what initdb did not bring. */
+export function ofUsersIn(catalog: string, condition?: string): string {
+  return `${catalog} WHERE oid >= ${FIRST_USER_OID}${condition === undefined ? "" : ` AND ${condition}`}`;
+}
 
 /** The grants of an object, one role after the other, the owner's too; without who granted them. */
 export function grants(acl: string, type: string, owner: string): string {

@@ -1,5 +1,5 @@
 import { RELATION } from "./catalog-relations.js";
-import { catalogStatement, flag } from "./catalog-sql.js";
+import { catalogStatement, type CatalogStatement, flag, ofUsersIn } from "./catalog-sql.js";
 
 const ON_TABLE = { schema: "n.nspname", owner: "c.relname" };
 const FIRES = "CASE $ WHEN 'O' THEN NULL WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' END";
@@ -8,7 +8,7 @@ const CONSTRAINT_KINDS = "CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' TH
 const constraint = { definition: "pg_get_constraintdef(k.oid)", comment: "obj_description(k.oid, 'pg_constraint')" };
 
 /** What tables and views consist of besides columns: indexes, constraints, triggers, rules, policies. */
-export const tablePartStatements: readonly string[] = [
+export const tablePartStatements: readonly CatalogStatement[] = [
   catalogStatement({
     kind: "'index'",
     ...ON_TABLE,
@@ -34,13 +34,13 @@ export const tablePartStatements: readonly string[] = [
     ...ON_TABLE,
     name: "t.tgname",
     properties: { definition: "pg_get_triggerdef(t.oid)", fires: FIRES.replace("$", "t.tgenabled"), comment: "obj_description(t.oid, 'pg_trigger')" },
-  }, `${RELATION} JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal`),
+  }, `${RELATION} JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal`, ofUsersIn("pg_trigger", "NOT tgisinternal")),
   catalogStatement({
     kind: "'rule'",
     ...ON_TABLE,
     name: "r.rulename",
     properties: { definition: "pg_get_ruledef(r.oid)", fires: FIRES.replace("$", "r.ev_enabled"), comment: "obj_description(r.oid, 'pg_rewrite')" },
-  }, `${RELATION} JOIN pg_rewrite r ON r.ev_class = c.oid AND r.rulename <> '_RETURN'`),
+  }, `${RELATION} JOIN pg_rewrite r ON r.ev_class = c.oid AND r.rulename <> '_RETURN'`, ofUsersIn("pg_rewrite", "rulename <> '_RETURN'")),
   catalogStatement({
     kind: "'policy'",
     ...ON_TABLE,
@@ -53,5 +53,5 @@ export const tablePartStatements: readonly string[] = [
       "with check": "pg_get_expr(p.polwithcheck, p.polrelid)",
       comment: "obj_description(p.oid, 'pg_policy')",
     },
-  }, `${RELATION} JOIN pg_policy p ON p.polrelid = c.oid`),
+  }, `${RELATION} JOIN pg_policy p ON p.polrelid = c.oid`, ofUsersIn("pg_policy")),
 ];

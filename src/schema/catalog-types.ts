@@ -1,13 +1,15 @@
-import { belongings, catalogStatement, flag, ofUser, ownObject, routine, sometimes } from "./catalog-sql.js";
+import { belongings, catalogStatement, type CatalogStatement, flag, ofUser, ofUsersIn, ownObject, routine, sometimes } from "./catalog-sql.js";
 
-/** Not the row types of tables, which come with them, nor the array and multirange types that come with others. */
 const TYPE = `pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace AND ${ofUser()} AND ${ownObject("pg_type", "t.oid")}`;
+/** Not the row types of tables, which come with them, nor the array and multirange types that come with others. */
+const OWN_TYPE = `t.typtype IN ('e', 'c', 'r', 'b', 'p') AND (t.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = t.typrelid) = 'c') AND NOT EXISTS (SELECT FROM pg_type a WHERE a.typarray = t.oid)`;
+const DOMAINS = ofUsersIn("pg_type", "typtype = 'd'");
 const NAMED = { schema: "n.nspname", name: "t.typname" };
 const collation = (oid: string): string => `nullif(${oid}, 0)::regcollation`;
 const type = belongings("pg_type", "t", { owner: "typowner", acl: "typacl", type: "T" });
 
 /** Types, domains and collations. */
-export const typeStatements: readonly string[] = [
+export const typeStatements: readonly CatalogStatement[] = [
   catalogStatement({
     kind: "'type'",
     ...NAMED,
@@ -22,7 +24,7 @@ export const typeStatements: readonly string[] = [
         t.typlen, t.typbyval, t.typalign, t.typstorage, t.typcategory, t.typispreferred, t.typdelim, t.typdefault, nullif(t.typelem, 0)::regtype) END`,
       ...type,
     },
-  }, `${TYPE} WHERE t.typtype IN ('e', 'c', 'r', 'b', 'p') AND (t.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = t.typrelid) = 'c') AND NOT EXISTS (SELECT FROM pg_type a WHERE a.typarray = t.oid)`),
+  }, `${TYPE} WHERE ${OWN_TYPE}`, ofUsersIn("pg_type t", OWN_TYPE)),
   catalogStatement({
     kind: "'domain'",
     ...NAMED,
@@ -33,14 +35,14 @@ export const typeStatements: readonly string[] = [
       collation: `CASE WHEN t.typcollation <> b.typcollation THEN ${collation("t.typcollation")} END`,
       ...type,
     },
-  }, `${TYPE} JOIN pg_type b ON b.oid = t.typbasetype WHERE t.typtype = 'd'`),
+  }, `${TYPE} JOIN pg_type b ON b.oid = t.typbasetype WHERE t.typtype = 'd'`, DOMAINS),
   catalogStatement({
     kind: "'check constraint'",
     schema: "n.nspname",
     owner: "t.typname",
     name: "k.conname",
     properties: { definition: "pg_get_constraintdef(k.oid)", comment: "obj_description(k.oid, 'pg_constraint')" },
-  }, `${TYPE} JOIN pg_constraint k ON k.contypid = t.oid AND k.contype = 'c'`),
+  }, `${TYPE} JOIN pg_constraint k ON k.contypid = t.oid AND k.contype = 'c'`, DOMAINS),
   catalogStatement({
     kind: "'collation'",
     schema: "n.nspname",
@@ -53,5 +55,5 @@ export const typeStatements: readonly string[] = [
       rules: sometimes("o", "collicurules"),
       ...belongings("pg_collation", "o", { owner: "collowner" }),
     },
-  }, `pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace AND ${ofUser()} AND ${ownObject("pg_collation", "o.oid")}`),
+  }, `pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace AND ${ofUser()} AND ${ownObject("pg_collation", "o.oid")}`, ofUsersIn("pg_collation")),
 ];

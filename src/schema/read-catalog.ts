@@ -3,6 +3,7 @@ import type { TableName } from "../postgres/identifiers.js";
 import { databaseStatements } from "./catalog-database.js";
 import { relationStatements } from "./catalog-relations.js";
 import { routineStatements } from "./catalog-routines.js";
+import type { CatalogStatement } from "./catalog-sql.js";
 import { tablePartStatements } from "./catalog-table-parts.js";
 import { textSearchStatements } from "./catalog-text-search.js";
 import { typeStatements } from "./catalog-types.js";
@@ -28,9 +29,11 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   const objects = new Map<string, CatalogObject>();
   await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off");
   try {
-    const { rows: [server] } = await client.query<{ version: number }>("SELECT current_setting('server_version_num')::int4 / 10000 AS version");
+    const { rows: [server] } = await client.query<{ version: number; present: boolean[] }>(VERSION_AND_WITNESSES);
+    // Planning a statement takes longer than running it, and most databases have nothing of most kinds.
+    const asked = STATEMENTS.filter(({ witness }) => witness === undefined || server!.present[WITNESSES.indexOf(witness)] === true);
     // In one message: most of them take less time than a round trip. The driver's types know of one result only.
-    const results = (await client.query(STATEMENTS.join(";\n"))) as unknown as readonly pg.QueryResult<Row>[];
+    const results = (await client.query(asked.map(({ sql }) => sql).join(";\n"))) as unknown as readonly pg.QueryResult<Row>[];
     for (const { rows } of results) {
       for (const { owner, signature, uses, ...rest } of rows) {
         const object: CatalogObject = { ...rest, owner: owner ?? undefined, signature: signature ?? undefined, uses: uses ?? [] };
@@ -43,4 +46,8 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-const STATEMENTS: readonly string[] = [...databaseStatements, ...typeStatements, ...routineStatements, ...relationStatements, ...tablePartStatements, ...textSearchStatements];
+/** All there are; of most kinds they are asked only where there is something. */
+export const STATEMENTS: readonly CatalogStatement[] = [...databaseStatements, ...typeStatements, ...routineStatements, ...relationStatements, ...tablePartStatements, ...textSearchStatements];
+
+const WITNESSES = [...new Set(STATEMENTS.flatMap(({ witness }) => witness ?? []))];
+const VERSION_AND_WITNESSES = `SELECT current_setting('server_version_num')::int4 / 10000 AS version, ARRAY[${WITNESSES.map((witness) => `EXISTS (SELECT FROM ${witness})`).join(", ")}] AS present`;
