@@ -64,11 +64,10 @@ const ADMIN = "admin";
  * Fails with INTERRUPTED when it is stopped, DEMO_WRITER_FAILED, DEMO_TASK_FAILED, or what the gateway fails with; no server is left then.
  */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+  if (options.signal.aborted) throw demoStopped();
   const demo = new Demo(options);
   const stopped = new Promise<never>((_, reject) => {
-    const stop = (): void => { reject(demoStopped()); };
-    if (options.signal.aborted) stop();
-    else options.signal.addEventListener("abort", stop, { once: true });
+    options.signal.addEventListener("abort", () => { reject(demoStopped()); }, { once: true });
   });
   const performing = demo.perform();
   try {

@@ -43,11 +43,9 @@ export class Sessions {
    */
   async writer(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline"> = {}): Promise<pg.Client> {
     const client = await this.destination(server, purpose, options);
-    // Operators of extension types live in the extensions' schemas.
-    await client.query(`SELECT set_config('search_path', string_agg(DISTINCT quote_ident(n.nspname), ', '), false)
-      FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oprname = '='`);
-    // A batch's rows are put in order of their keys, without a file.
-    await client.query(`SET synchronous_commit = on; SET work_mem = '32MB'; ${planByIndex("SET")}`);
+    // Operators of extension types live in the extensions' schemas. A batch's rows are put in order of their keys, without a file.
+    await client.query(`SELECT set_config('search_path', string_agg(DISTINCT oprnamespace::regnamespace::text, ', '), false) FROM pg_operator WHERE oprname = '=';
+      SET synchronous_commit = on; SET work_mem = '32MB'; ${planByIndex("SET")}`);
     // Superusers, and since 15 whoever was granted it.
     const allowed = await client.query("SET session_replication_role = replica").then(
       () => true,
