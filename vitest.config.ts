@@ -13,7 +13,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
-    setupFiles: "test/support/run-ends.ts",
+    setupFiles: ["test/support/run-ends.ts", "test/support/keep-dump-workers.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // A process goes on with the next file: loading the same modules for each file cost a minute. Files leave nothing behind.

@@ -4,8 +4,15 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 
-/** The phases of a small migration follow one another within seconds; starting a thread costs three times a dump. */
-const KEPT_MILLISECONDS = 10_000;
+let keptMilliseconds = 0;
+
+/**
+ * Has a thread kept for so long after its work, for processes that dump often: starting one takes three times as long as
+ * a small dump. None is by default, for a migration dumps once, and what a thread takes would be missing for its rows.
+ */
+export function keepDumpWorkers(milliseconds: number): void {
+  keptMilliseconds = milliseconds;
+}
 
 interface Idle {
   readonly worker: Worker;
@@ -16,7 +23,7 @@ let idle: Idle | undefined;
 
 /**
  * Lends the thread that runs the bundled pg_dump (bundled-dump-worker.ts): the one that was used last, or a new one.
- * It is kept for the next where its use succeeded, and ended where it did not, for pg_dump may sleep in it.
+ * It may be kept for the next where its use succeeded; where it did not it is ended, for pg_dump may sleep in it.
  *
  * @param use may listen to the worker; its listeners are removed
  */
@@ -24,7 +31,7 @@ export async function withDumpWorker<T>(use: (worker: Worker) => Promise<T>): Pr
   const worker = takeIdle() ?? startWorker();
   try {
     const result = await use(worker);
-    keep(worker);
+    await keep(worker);
     return result;
   } catch (error) {
     await worker.terminate();
@@ -43,10 +50,10 @@ function takeIdle(): Worker | undefined {
 }
 
 /** Neither the thread nor its end keeps the process. */
-function keep(worker: Worker): void {
+async function keep(worker: Worker): Promise<void> {
   forget(worker);
-  if (idle !== undefined) {
-    void worker.terminate();
+  if (keptMilliseconds === 0 || idle !== undefined) {
+    await worker.terminate();
     return;
   }
   const drop = (): void => {
@@ -57,7 +64,7 @@ function keep(worker: Worker): void {
   worker.once("error", drop);
   worker.once("exit", drop);
   worker.unref();
-  idle = { worker, end: setTimeout(() => void worker.terminate(), KEPT_MILLISECONDS).unref() };
+  idle = { worker, end: setTimeout(() => void worker.terminate(), keptMilliseconds).unref() };
 }
 
 /** Removes the listeners of its last use, and none of Node's own. */

@@ -42,9 +42,9 @@ async function sql<T extends pg.QueryResultRow>(text: string): Promise<T[]> {
   }
 }
 
-/** Once all sessions are gone, for a session hands in its statistics at its end at the latest. */
+/** Once all sessions of the database are gone, for a session hands in its statistics at its end at the latest. */
 async function untilAlone(): Promise<void> {
-  await expect.poll(() => sql("SELECT application_name FROM pg_stat_activity WHERE backend_type IN ('client backend', 'walsender') AND pid <> pg_backend_pid()"), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => sql("SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND backend_type IN ('client backend', 'walsender') AND pid <> pg_backend_pid()"), { timeout: 30_000 }).toEqual([]);
 }
 
 interface State {
