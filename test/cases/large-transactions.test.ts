@@ -1,26 +1,14 @@
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import type { Pipeline } from "../../src/config/types.js";
 import { ON_DISK, startTestCluster } from "../support/cluster.js";
+import { measured } from "../support/measured.js";
 import { large, stand } from "../support/move.js";
 import { differences } from "../support/oracle.js";
 import { hashed } from "../support/pipeline.js";
-import type { Measured } from "../support/run-measured.js";
 
 /** Rows of the transaction of many small rows. */
 const ROWS = 2_000_000;
 /** Three batches of the stream on the way, of small rows, in all their forms; the first transaction would take a gigabyte. */
 const MOST_RESIDENT = 320_000_000;
-
-async function measured(pipeline: Pipeline): Promise<Measured> {
-  const child = spawn(process.execPath, ["--import", "tsx", fileURLToPath(new URL("../support/run-measured.ts", import.meta.url))], { stdio: ["pipe", "pipe", "inherit"] });
-  child.stdin.end(JSON.stringify(pipeline));
-  const [output, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.once("exit", resolve))]);
-  expect(code).toBe(0);
-  return JSON.parse(output) as Measured;
-}
 
 it("case 9: transactions of 2 million rows and of 100 MB, in bounded memory", async () => {
   const cluster = await startTestCluster(ON_DISK);
