@@ -1,5 +1,5 @@
-import { from, lastValueFrom, mergeMap, toArray } from "rxjs";
 import type pg from "pg";
+import { laneDelay } from "../lane-delay.js";
 import { type PublishedTable, readServerVersion } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
@@ -57,57 +57,54 @@ async function compareNow(migration: Migration, tables: readonly PublishedTable[
   checkStopped(signal);
   const slots = await Promise.all(sources.map((source) => source.monitor((client) => readSlot(client, source.slot))));
   const opened: pg.Client[] = [];
-  const lanes = Math.min(PARALLEL_TABLES, tables.length);
   try {
     // The snapshots have to be taken up before the first wait; each lives as long as one session is in it.
-    const joined = await Promise.all(sources.map((source) => readersOf(migration, source, { lanes, atPosition: !slots.includes(undefined), opened })));
+    const joined = await Promise.all(sources.map((source) => exporterOf(migration, source, !slots.includes(undefined), opened)));
     const snapshots = joined.flatMap(({ snapshot }) => snapshot ?? []);
     if (snapshots.length === 0) {
       report({ type: "note", message: "There is no slot: source and shards are compared as they are now, and writes in between show as differences." });
     } else if (!(await replicate(migration, { kind: "snapshots", snapshots })) || signal.aborted) throw interrupted();
     if (first) report({ type: "verify-started", tables: tables.length, position: snapshots[0]?.position });
     const sameMajor = await isOneMajor(migration);
-    const free = Array.from({ length: lanes }, (_, place) => joined.map(({ readers }) => readers[place]!));
-    await lastValueFrom(
-      from([...tables].sort((a, b) => b.bytes - a.bytes)).pipe(
-        mergeMap(async (table) => {
+    const queue = [...tables].sort((a, b) => b.bytes - a.bytes);
+    const over = new AbortController();
+    await Promise.all(Array.from({ length: PARALLEL_TABLES }, async (_, lane) => {
+      try {
+        await laneDelay(lane, over.signal);
+        if (queue.length === 0) return;
+        const readers = lane === 0 ? joined.map(({ reader }) => reader) : await Promise.all(sources.map((source) => readerOf(migration, source, joined[source.number]!.snapshot, opened)));
+        for (let table = queue.shift(); table !== undefined; table = queue.shift()) {
           checkStopped(signal);
-          const readers = free.pop()!;
-          try {
-            found(table, await compare(migration, table, readers, sameMajor), snapshots.length > 0);
-          } finally {
-            free.push(readers);
-          }
-        }, lanes),
-        toArray(),
-      ),
-    );
+          found(table, await compare(migration, table, readers, sameMajor), snapshots.length > 0);
+        }
+      } catch (error) {
+        // The others end with the table that they are at.
+        queue.length = 0;
+        throw error;
+      } finally {
+        over.abort();
+      }
+    }));
   } finally {
     await Promise.all(opened.map(endQuietly));
   }
 }
 
-interface Readers {
-  /** How many. */
-  readonly lanes: number;
-  readonly atPosition: boolean;
-  /** Told of every session, also where a later one fails. */
-  readonly opened: pg.Client[];
+/** Has a source shard's snapshot, or what is there now, read by a first session; where there is a snapshot others may join it. */
+async function exporterOf(migration: Migration, source: SourceShard, atPosition: boolean, opened: pg.Client[]): Promise<{ readonly snapshot: Snapshot | undefined; readonly reader: pg.Client }> {
+  if (!atPosition) return { snapshot: undefined, reader: await readerOf(migration, source, undefined, opened) };
+  const exporter = await migration.sessions.source(source.address, "verify", { replication: true });
+  opened.push(exporter);
+  const snapshot = await stopWaiting(migration.signal, exporter, () => exportSnapshot(exporter));
+  return { snapshot, reader: await readerOf(migration, source, snapshot, opened) };
 }
 
-/** Sessions on a source shard that all see it as it is at one position, or as it is now. */
-async function readersOf(migration: Migration, source: SourceShard, { lanes, atPosition, opened }: Readers): Promise<{ readonly snapshot: Snapshot | undefined; readonly readers: readonly pg.Client[] }> {
-  const { sessions } = migration;
-  const exporter = await sessions.source(source.address, "verify", { replication: true });
-  opened.push(exporter);
-  const snapshot = atPosition ? await stopWaiting(migration.signal, exporter, () => exportSnapshot(exporter)) : undefined;
-  const readers = await Promise.all(Array.from({ length: lanes }, async () => {
-    const client = await sessions.source(source.address, "verify");
-    opened.push(client);
-    await joinSnapshot(client, snapshot?.name);
-    return client;
-  }));
-  return { snapshot, readers };
+/** @param opened told of every session, also where a later one fails */
+async function readerOf({ sessions }: Migration, source: SourceShard, snapshot: Snapshot | undefined, opened: pg.Client[]): Promise<pg.Client> {
+  const client = await sessions.source(source.address, "verify");
+  opened.push(client);
+  await joinSnapshot(client, snapshot?.name);
+  return client;
 }
 
 /** True where all servers are of one major version. */

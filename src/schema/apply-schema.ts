@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
+import { laneDelay } from "../lane-delay.js";
 import { endQuietly } from "../postgres/connection.js";
 import type { TableName } from "../postgres/identifiers.js";
 import { withUnitLock } from "./apply-keys.js";
@@ -92,16 +93,21 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
   try {
     const roles = await readRoles(await open());
     for (const step of steps) {
-      const width = Math.max(1, Math.min(step.length, options.concurrency ?? 2));
-      while (sessions.length < width) await open();
-      const queue = step.values();
-      const lanes = sessions.slice(0, width).map(async (client) => {
-        for (const { statements, unit } of queue) {
+      const queue = [...step];
+      const over = new AbortController();
+      const there = [...sessions];
+      const lanes = Array.from({ length: Math.max(1, Math.min(step.length, options.concurrency ?? 2)) }, async (_, lane) => {
+        if (there[lane] === undefined) await laneDelay(lane, over.signal);
+        if (queue.length === 0 || stop.failed) return;
+        const client = there[lane] ?? (await open());
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          const { statements, unit } = next;
           const work = async (): Promise<void> => {
             for (const statement of statements) if (!stop.failed) await one(client, statement, roles);
           };
           await (unit === undefined ? work() : withUnitLock(client, unit, work));
         }
+        over.abort();
       });
       await settled(lanes, stop);
     }
