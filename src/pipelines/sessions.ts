@@ -75,8 +75,9 @@ export class Sessions {
     const deadline = Date.now() + FENCE_MILLISECONDS;
     for (;;) {
       const { rows } = await client.query<{ pid: number }>(
-        `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE datname = current_database() AND pid <> pg_backend_pid()
+        // What pg_stat_activity is made of, without its joins.
+        `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_get_activity(NULL)
+          WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
             AND EXISTS (SELECT FROM unnest($1::text[]) AS p (name) WHERE application_name = p.name OR starts_with(application_name, p.name || ' '))`,
         [purposes.map((purpose) => `${this.tag} ${purpose}`)],
       );

@@ -59,11 +59,13 @@ export interface SourcePositions {
 }
 
 export async function sourcePositions(monitor: pg.Client): Promise<SourcePositions> {
-  const { rows } = await monitor.query<{ inserted: string; flushed: string; delay: number; block: number; segment: number }>(
-    `SELECT pg_current_wal_insert_lsn() AS inserted, pg_current_wal_flush_lsn() AS flushed,
-            (SELECT setting::int4 FROM pg_settings WHERE name = 'wal_writer_delay') AS delay,
-            current_setting('wal_block_size')::int4 AS block, pg_size_bytes(current_setting('wal_segment_size'))::int4 AS segment`,
-  );
+  // Asked many times a second while a stream is waited for: planned once, and without pg_settings, which computes every setting.
+  const { rows } = await monitor.query<{ inserted: string; flushed: string; delay: number; block: number; segment: number }>({
+    name: "source positions",
+    text: `SELECT pg_current_wal_insert_lsn() AS inserted, pg_current_wal_flush_lsn() AS flushed,
+                  (EXTRACT(epoch FROM current_setting('wal_writer_delay')::interval) * 1000)::int4 AS delay,
+                  current_setting('wal_block_size')::int4 AS block, pg_size_bytes(current_setting('wal_segment_size'))::int4 AS segment`,
+  });
   const row = rows[0]!;
   return {
     inserted: endOfRecord(parseLsn(row.inserted), row.block, row.segment),

@@ -24,7 +24,7 @@ const COLUMNS_SQL = `
 /** Reads the columns of all tables of a database. */
 export async function readTableColumns(client: pg.Client): Promise<TableColumns> {
   const tables = new Map<string, Map<string, TableColumn>>();
-  const { rows } = await client.query<{ schema: string; table: string; name: string; type_oid: number; type: string; type_name: string }>(COLUMNS_SQL);
+  const { rows } = await client.query<{ schema: string; table: string; name: string; type_oid: number; type: string; type_name: string }>({ name: "table columns", text: COLUMNS_SQL });
   for (const row of rows) {
     const id = tableId({ schema: row.schema, name: row.table } satisfies TableName);
     let columns = tables.get(id);

@@ -128,7 +128,7 @@ export async function prepareTargetTable(client: pg.Client, relation: PgoutputRe
   );
   const target = found.rows[0];
   if (target?.oid === null || target === undefined) throw schemaDiffers(relation, "the table does not exist on the shard");
-  const onShard = new Map((await client.query<ColumnRow>(COLUMNS_SQL, [target.oid])).rows.map((row) => [row.name, row]));
+  const onShard = new Map((await client.query<ColumnRow>({ name: "target columns", text: COLUMNS_SQL, values: [target.oid] })).rows.map((row) => [row.name, row]));
   const formerTypes = await readTypes(client, relation, former);
   const columns = relation.columns.map((column): TargetColumn => {
     const there = onShard.get(column.name);
@@ -203,7 +203,7 @@ function forgottenColumn(name: string, format: ValueFormat): TargetColumn {
 }
 
 async function checkUniqueKey(client: pg.Client, relation: TableName, target: string, key: readonly string[]): Promise<void> {
-  const uniqueKeys = (await client.query<{ columns: string[] | null }>(UNIQUE_KEYS_SQL, [target])).rows;
+  const uniqueKeys = (await client.query<{ columns: string[] | null }>({ name: "unique keys", text: UNIQUE_KEYS_SQL, values: [target] })).rows;
   const wanted = [...key].sort().join("\0");
   if (uniqueKeys.some((row) => row.columns !== null && [...row.columns].sort().join("\0") === wanted)) return;
   throw new ReshardError("KEY_MISSING", `${displayName(relation)} has no unique index on (${key.join(", ")}) on the shard.`, {
