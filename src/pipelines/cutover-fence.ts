@@ -68,9 +68,10 @@ const LOOK_MILLISECONDS = 5;
  */
 export async function takeFence(source: OpenSource, traffic: Traffic, deadline: number, signal: AbortSignal): Promise<Lsn> {
   for (;;) {
-    // In this order, and in one round trip: applications wait.
-    const results: unknown = await source.client.query(`${FENCE_SQL}; ${WRITERS_SQL}; ${PREPARED_SQL}`);
-    const [positions, writing, prepared] = results as [pg.QueryResult<{ position: string }>, pg.QueryResult<Connected>, pg.QueryResult<Prepared>];
+    // In one round trip: applications wait. In this order: what ends between two of these lies before the fence, and who
+    // prepares a transaction between the first two has been seen as a writer.
+    const results: unknown = await source.client.query(`${WRITERS_SQL}; ${PREPARED_SQL}; ${FENCE_SQL}`);
+    const [writing, prepared, positions] = results as [pg.QueryResult<Connected>, pg.QueryResult<Prepared>, pg.QueryResult<{ position: string }>];
     const writers = writing.rows;
     if (writers.length === 0 && prepared.rows.length === 0) return parseLsn(positions.rows[0]!.position);
     if (Date.now() >= deadline || signal.aborted) {
