@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { Cluster } from "../../src/embedded/cluster.js";
 import type { Place } from "./pipeline.js";
 
 /** Where a test says the rows of a table belong. */
@@ -45,18 +46,25 @@ export async function differences(source: Place | readonly Place[], shards: read
     }
     return found;
   } finally {
-    await Promise.all([helper, ...from, ...to].map((client) => client.end()));
+    await Promise.all([...from, ...to].map((client) => client.end()));
   }
 }
 
-/** A database beside the source's with one hash-partitioned table for each type, for `satisfies_hash_partition`. */
+/** By their server, which ends them. */
+const helpers = new WeakMap<Cluster, pg.Client>();
+
+/** In a database beside the source's with one hash-partitioned table for each type, for `satisfies_hash_partition`. */
 async function openHelper({ cluster }: Place): Promise<pg.Client> {
+  const known = helpers.get(cluster);
+  if (known !== undefined) return known;
   const postgres = await cluster.connect();
   const { rowCount } = await postgres.query("SELECT FROM pg_database WHERE datname = $1", [HELPER]);
   await postgres.end();
   if (rowCount === 0) await cluster.createDatabase(HELPER);
   const client = await cluster.connect(HELPER);
   for (const type of ["bigint", "uuid", "text"]) await client.query(`CREATE TABLE IF NOT EXISTS of_${type} (key ${type}) PARTITION BY HASH (key)`);
+  helpers.set(cluster, client);
+  client.once("end", () => helpers.delete(cluster));
   return client;
 }
 
