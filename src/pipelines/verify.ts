@@ -1,8 +1,9 @@
 import type pg from "pg";
-import { laneDelay } from "../lane-delay.js";
+import { inLanes } from "../in-lanes.js";
 import { type PublishedTable, readServerVersion } from "../postgres/catalog.js";
 import { endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
+import { allSettled } from "./all-settled.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { checksumStatement } from "./checksum-statement.js";
 import { checkStopped, interrupted } from "./interrupted.js";
@@ -66,25 +67,21 @@ async function compareNow(migration: Migration, tables: readonly PublishedTable[
     } else if (!(await replicate(migration, { kind: "snapshots", snapshots })) || signal.aborted) throw interrupted();
     if (first) report({ type: "verify-started", tables: tables.length, position: snapshots[0]?.position });
     const sameMajor = await isOneMajor(migration);
-    const queue = [...tables].sort((a, b) => b.bytes - a.bytes);
-    const over = new AbortController();
-    await Promise.all(Array.from({ length: PARALLEL_TABLES }, async (_, lane) => {
-      try {
-        await laneDelay(lane, over.signal);
-        if (queue.length === 0) return;
-        const readers = lane === 0 ? joined.map(({ reader }) => reader) : await Promise.all(sources.map((source) => readerOf(migration, source, joined[source.number]!.snapshot, opened)));
-        for (let table = queue.shift(); table !== undefined; table = queue.shift()) {
-          checkStopped(signal);
+    await inLanes([...tables].sort((a, b) => b.bytes - a.bytes), {
+      width: PARALLEL_TABLES,
+      ready: 1,
+      open: async (lane) => (lane === 0 ? joined.map(({ reader }) => reader) : await allSettled(sources.map((source) => readerOf(migration, source, joined[source.number]!.snapshot, opened)))),
+      async work(table, readers) {
+        checkStopped(signal);
+        try {
           found(table, await compare(migration, table, readers, sameMajor), snapshots.length > 0);
+        } catch (error) {
+          // The other lane need not come to the end of its table.
+          await Promise.all(opened.map(endQuietly));
+          throw error;
         }
-      } catch (error) {
-        // The others end with the table that they are at.
-        queue.length = 0;
-        throw error;
-      } finally {
-        over.abort();
-      }
-    }));
+      },
+    });
   } finally {
     await Promise.all(opened.map(endQuietly));
   }

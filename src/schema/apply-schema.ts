@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
-import { laneDelay } from "../lane-delay.js";
+import { inLanes } from "../in-lanes.js";
 import { endQuietly } from "../postgres/connection.js";
 import type { TableName } from "../postgres/identifiers.js";
 import { withUnitLock } from "./apply-keys.js";
@@ -93,23 +93,24 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
   try {
     const roles = await readRoles(await open());
     for (const step of steps) {
-      const queue = [...step];
-      const over = new AbortController();
       const there = [...sessions];
-      const lanes = Array.from({ length: Math.max(1, Math.min(step.length, options.concurrency ?? 2)) }, async (_, lane) => {
-        if (there[lane] === undefined) await laneDelay(lane, over.signal);
-        if (queue.length === 0 || stop.failed) return;
-        const client = there[lane] ?? (await open());
-        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-          const { statements, unit } = next;
-          const work = async (): Promise<void> => {
+      await inLanes(step, {
+        width: options.concurrency ?? 2,
+        ready: there.length,
+        open: async (lane) => there[lane] ?? (await open()),
+        async work({ statements, unit }, client) {
+          const run = async (): Promise<void> => {
             for (const statement of statements) if (!stop.failed) await one(client, statement, roles);
           };
-          await (unit === undefined ? work() : withUnitLock(client, unit, work));
-        }
-        over.abort();
+          try {
+            await (unit === undefined ? run() : withUnitLock(client, unit, run));
+          } catch (error) {
+            // What other lanes and shards are at ends after its statement.
+            stop.failed = true;
+            throw error;
+          }
+        },
       });
-      await settled(lanes, stop);
     }
     return report;
   } catch (error) {
@@ -118,13 +119,4 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
   } finally {
     await Promise.all(sessions.map(endQuietly));
   }
-}
-
-/** Waits for all lanes, also where one fails: their sessions are about to be ended. */
-async function settled(lanes: readonly Promise<void>[], stop: { failed: boolean }): Promise<void> {
-  const outcomes = await Promise.allSettled(lanes.map((lane) => lane.catch((error: unknown) => {
-    stop.failed = true;
-    throw error;
-  })));
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }
