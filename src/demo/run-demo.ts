@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import type { Cluster } from "../embedded/cluster.js";
 import { ReshardError } from "../errors.js";
+import { packageFile } from "../package-file.js";
 import type { PipelineEvent } from "../pipelines/events.js";
 import { isSound, type TableVerdict } from "../pipelines/table-verdict.js";
 import { serve, type Serving } from "../serve/serve.js";
@@ -131,7 +132,7 @@ class Demo {
 
   /** The repository's example where it fits, so that the demo serves what its reader reads. */
   #serveFile(): string {
-    const example = fileURLToPath(new URL("../../examples/serve.toml", import.meta.url));
+    const example = fileURLToPath(packageFile("examples/serve.toml"));
     if (this.#options.shards === 2 && existsSync(example)) return example;
     const file = path.join(this.#directory, "serve.toml");
     writeFileSync(file, demoServeToml(this.#options.shards));

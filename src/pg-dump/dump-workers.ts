@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
+import { packageFile, runsFromSources } from "../package-file.js";
 
 let keptMilliseconds = 0;
 
@@ -77,10 +78,8 @@ function forget(worker: Worker): void {
  * through tsx, which the tests and benchmarks have.
  */
 function startWorker(): Worker {
-  const built = new URL("./bundled-dump-worker.js", import.meta.url);
-  if (existsSync(fileURLToPath(built))) return new Worker(built);
-  const beside = new URL("../../dist/pg-dump/bundled-dump-worker.js", import.meta.url);
-  if (isNewerThanSources(fileURLToPath(beside))) return new Worker(beside);
+  const built = packageFile("dist/pg-dump/bundled-dump-worker.js");
+  if (!runsFromSources || isNewerThanSources(fileURLToPath(built))) return new Worker(built);
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api").replace(/cjs$/, "mjs")).href;
   const source = new URL("./bundled-dump-worker.ts", import.meta.url).href;
   // Node 20 does not apply --import to the file of a worker itself.

@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { pathToFileURL } from "node:url";
-import { createJiti } from "jiti";
 import { ReshardError } from "../errors.js";
 import type { OperatorDefinition } from "../operators/table-operator.js";
+import { packageFile, runsFromSources } from "../package-file.js";
 
 /** Node 20 does not read these by itself. */
 const TYPESCRIPT: ReadonlySet<string> = new Set([".ts", ".mts", ".cts"]);
@@ -51,9 +51,10 @@ async function exportsOf(path: string): Promise<Readonly<Record<string, unknown>
 
 const OWN_PACKAGE = "pg-reshard";
 /** Read at run time: this package's own entry, which is above everything here. Sources find sources, what is built what is built. */
-const OWN_ENTRY = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
+const OWN_ENTRY = packageFile(runsFromSources ? "src/index.ts" : "dist/index.js").href;
 
 async function importTypeScript(path: string, own: unknown): Promise<Readonly<Record<string, unknown>>> {
+  const { createJiti } = await import("jiti");
   const options = { fsCache: false, interopDefault: false, sourceMaps: false };
   const virtualModules: Record<string, unknown> = { [OWN_PACKAGE]: own };
   const finder = createJiti(path, options);

@@ -26,7 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["sharding"],
   ["wire"],
   ["postgres"],
-  ["words.ts", "masked.ts", "closing.ts", "in-lanes.ts"],
+  ["words.ts", "masked.ts", "closing.ts", "in-lanes.ts", "package-file.ts"],
 ];
 
 /** Imported anywhere: the errors, what the configuration's types say, what a mistake in it is, and what tells the word that was meant. The rest of config/ is for the faces. */

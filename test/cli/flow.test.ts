@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { runCommandLine } from "../../src/cli/program.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
-import { startCli } from "./cli-process.js";
+import { outcomeOf } from "../support/cli.js";
 import { recordedTerminal } from "./terminal.js";
 
 const EXAMPLE = path.resolve(import.meta.dirname, "../../examples/masked-users.toml");
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 describe("run of a file of flows", () => {
   it("prints what its sink writes, and nothing else, on standard output", async () => {
-    const { code, out, err } = await startCli(["run", EXAMPLE], environment).ended;
+    const { code, out, err } = await outcomeOf(["run", EXAMPLE], { env: environment });
     expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(/users>lines .*1 table, 4 rows/) as unknown });
     const rows = out.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, string>);
     expect(rows.map((row) => [row["id"], row["country"], row["created_at"]])).toEqual([1, 2, 4, 5].map((id) => [id, "DE", "2024-01-01T00:00:00+00:00"]));

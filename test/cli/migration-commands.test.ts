@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommandLine } from "../../src/cli/program.js";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { startTestCluster } from "../support/cluster.js";
-import { startCli } from "./cli-process.js";
+import { startCommand } from "../support/cli.js";
 import { recordedTerminal } from "./terminal.js";
 import { moment } from "../support/moment.js";
 
@@ -131,12 +131,12 @@ describe("a migration by commands", () => {
   it("says INTERRUPTED and exits 1 when a copy is stopped", async () => {
     // The copy begins with TRUNCATE, which waits for this.
     await shards[0]!.query("BEGIN; LOCK TABLE orders IN SHARE MODE");
-    const run = startCli([...words("data-sync --sync-only --skip-schema-sync"), "--json"]);
+    const run = startCommand([...words("data-sync --sync-only --skip-schema-sync"), "--json"]);
     await run.first("copy-started");
     await untilTrue(async () => (await count(source, "pg_locks WHERE NOT granted")) > 0);
     run.child.kill("SIGINT");
-    expect((await run.ended).code).toBe(1);
-    expect(run.objects.at(-1)).toMatchObject({ type: "error", code: "INTERRUPTED", remedy: expect.stringContaining("same command") as string });
+    expect(await run.ended).toBe(1);
+    expect(run.events.at(-1)).toMatchObject({ type: "error", code: "INTERRUPTED", remedy: expect.stringContaining("same command") as string });
     await shards[0]!.query("ROLLBACK");
   });
 
@@ -187,7 +187,7 @@ describe("a migration by commands", () => {
   });
 
   it("streams until SIGTERM, which is no failure; meanwhile it can be asked but not finished", async () => {
-    const run = startCli([...words("data-sync --replicate-only"), "--json"]);
+    const run = startCommand([...words("data-sync --replicate-only"), "--json"]);
     await source.query("INSERT INTO users VALUES (101, 'late')");
     await untilTrue(async () => (await onShards("users")) === 101);
     expect((await cli("status")).out).toMatch(/phase {5}replicate, running\n[^]*: active, /);
@@ -195,8 +195,8 @@ describe("a migration by commands", () => {
       expect(await cli(command)).toMatchObject({ code: 1, err: expect.stringContaining("error ALREADY_RUNNING: ") as string });
     }
     run.child.kill("SIGTERM");
-    expect((await run.ended).code).toBe(0);
-    expect(run.objects.at(-1)).toMatchObject({ type: "result", command: "data-sync", ok: true });
+    expect(await run.ended).toBe(0);
+    expect(run.events.at(-1)).toMatchObject({ type: "result", command: "data-sync", ok: true });
   });
 
   it("goes on from there until it is in sync", async () => {

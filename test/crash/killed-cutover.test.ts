@@ -75,7 +75,7 @@ describe("a cutover that is killed (SIGKILL) at each step", () => {
     async function killed(command: string, { step, state }: { readonly step: string; readonly state: string }): Promise<void> {
       const run: CommandRun = startCommand([command, file, "--json"], {
         onEvent(event) {
-          if (event.type === "cutover-step" && "step" in event && event.step === step && "state" in event && event.state === state) run.child.kill("SIGKILL");
+          if (event.type === "cutover-step" && event["step"] === step && event["state"] === state) run.child.kill("SIGKILL");
           // Past that moment already.
           if (event.type === "stage-started" && run.events.some(({ type, outcome, skipped }) => (type === "cutover-ended" && outcome === "done") || skipped === true)) run.child.kill("SIGTERM");
         },

@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll } from "vitest";
+import { atEnd } from "../support/at-end.js";
 import { type Page, ROOT } from "./pages.js";
 
 /** A folder for a page's examples, gone after the tests of the file; below the root, where its packages are found. */
 export function exampleFolder(): string {
   const folder = mkdtempSync(path.join(ROOT, ".examples-"));
-  afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+  atEnd(() => { rmSync(folder, { recursive: true, force: true }); });
   return folder;
 }
 

@@ -4,7 +4,7 @@ import type pg from "pg";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
 import { positionFile } from "../../src/sinks/appended-file.js";
-import { startCli } from "../cli/cli-process.js";
+import { startCommand } from "../support/cli.js";
 import { startTestCluster } from "../support/cluster.js";
 import { databasesToml, runFlowToml, testDirectory } from "../support/flows.js";
 
@@ -157,7 +157,7 @@ describe("changes", () => {
     await source.query("SELECT pg_copy_logical_replication_slot('killed', 'killed_before')");
     await insert(1, 200);
     writeFileSync(path.join(directory, "endless.toml"), run.replace('slot = "killed"', 'slot = "killed"\nuntil = "stopped"'));
-    const process = startCli(["run", path.join(directory, "endless.toml")]);
+    const process = startCommand(["run", path.join(directory, "endless.toml")]);
     // While it writes.
     for (let id = 201; !existsSync(file) || statSync(file).size === 0; id++) await insert(id, id);
     const { rows } = await source.query<{ last: number }>("SELECT max(id) AS last FROM events");

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Cluster } from "../../src/embedded/cluster.js";
-import { startCli } from "../cli/cli-process.js";
+import { startCommand } from "../support/cli.js";
 import { until } from "../model/until.js";
 import { startTestCluster } from "../support/cluster.js";
 import { databasesToml, runFlowToml, testDirectory } from "../support/flows.js";
@@ -63,7 +63,7 @@ describe("a flow of rows that ends in the middle", () => {
     await until("its session has gone", async () => !(await waits()));
 
     await locker.query(lock);
-    const process = startCli(["run", path.join(directory, "flow.toml")]);
+    const process = startCommand(["run", path.join(directory, "flow.toml")]);
     await until("the second shard is waited for", waits);
     await until("the first shard's rows are written", () => temporaries().some((name) => readFileSync(path.join(directory, name)).length > 0));
     process.child.kill("SIGKILL");

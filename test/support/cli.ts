@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -14,26 +15,51 @@ export interface CommandRun {
   readonly child: ChildProcess;
   /** Settles when the process has ended: its exit code, or null where a signal ended it. */
   readonly ended: Promise<number | null>;
-  readonly events: readonly { readonly type: string; readonly [field: string]: unknown }[];
+  readonly events: readonly CommandEvent[];
+  /** The first event of a type; rejects where the process ends without one. */
+  readonly first: (type: string) => Promise<CommandEvent>;
+  readonly stdout: () => string;
   readonly stderr: () => string;
 }
 
+export interface CommandEvent {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
 /** Starts `pg-reshard` as the shell would; `onEvent` is called for each event. */
-export function startCommand(args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; onEvent?: (event: { type: string }, count: number) => void } = {}): CommandRun {
+export function startCommand(args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; onEvent?: (event: CommandEvent, count: number) => void } = {}): CommandRun {
   if (!existsSync(MAIN)) throw new Error("dist/ is missing: run `npm run build` first");
   const child = spawn(process.execPath, [...NODE_OPTIONS, MAIN, ...args], { cwd: options.cwd, env: { ...process.env, ...UNUSED, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
-  const events: { type: string }[] = [];
+  const events: CommandEvent[] = [];
+  const awaited = new EventEmitter();
+  let stdout = "";
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   const lines = createInterface({ input: child.stdout });
   lines.on("line", (line) => {
+    stdout += `${line}\n`;
     if (!line.startsWith("{")) return;
-    const event = JSON.parse(line) as { type: string };
+    const event = JSON.parse(line) as CommandEvent;
     events.push(event);
+    awaited.emit(`event ${event.type}`, event);
     options.onEvent?.(event, events.length);
   });
   const ended = new Promise<number | null>((resolve) => {
     child.once("close", (code) => { resolve(code); });
   });
-  return { child, ended, events, stderr: () => stderr };
+  const first = async (type: string): Promise<CommandEvent> => {
+    const there = events.find((event) => event.type === type);
+    if (there !== undefined) return there;
+    const over = ended.then(() => { throw new Error(`it ended without ${type}:\n${stdout}${stderr}`); });
+    over.catch(() => undefined);
+    return await Promise.race([new Promise<CommandEvent>((resolve) => { awaited.once(`event ${type}`, resolve); }), over]);
+  };
+  return { child, ended, events, first, stdout: () => stdout, stderr: () => stderr };
+}
+
+/** What a command ends with, and what it said. */
+export async function outcomeOf(...args: Parameters<typeof startCommand>): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
+  const { ended, stdout, stderr } = startCommand(...args);
+  return { code: await ended, out: stdout(), err: stderr() };
 }

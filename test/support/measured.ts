@@ -12,7 +12,7 @@ export interface Measured {
 }
 
 /** As built, for that is what takes the memory of its users. */
-const RUN = JSON.stringify(new URL("../../dist/pipelines/run-pipeline.js", import.meta.url).href);
+const RUN = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
 const PROGRAM = `Promise.all([import(${RUN}), import("node:stream/consumers")]).then(async ([{ runPipeline }, { text }]) => {
   const { verdicts, sound } = await runPipeline({ pipeline: JSON.parse(await text(process.stdin)), signal: new AbortController().signal, report() {} });
   const rows = verdicts.map(({ table, sourceRows }) => ({ table, sourceRows }));
