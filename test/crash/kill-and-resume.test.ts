@@ -15,24 +15,33 @@ import { newShards, shopPlacements } from "../support/shop.js";
 
 const SEED = Number(process.env["KILL_SEED"] ?? 1);
 /** Rounds from an empty destination to the end; each is killed once for every moment below. */
-const ROUNDS = Number(process.env["KILL_ROUNDS"] ?? 2);
+const ROUNDS = Number(process.env["KILL_ROUNDS"] ?? 1);
 const SHARDS = 2;
 /** At least so many in each round. */
-const KILLS = 10;
+const KILLS = 20;
 
 /** Where a run is killed, in the order in which it gets there: at the n-th event of a type, n drawn at random up to `most`. */
 const MOMENTS = [
   { type: "stage-started", most: 1 },
   { type: "schema-statement", most: 60 },
+  { type: "schema-statement", most: 100 },
   { type: "schema-statement", most: 150 },
   { type: "copy-started", most: 1 },
+  { type: "table-progress", most: 4 },
   { type: "table-progress", most: 8 },
-  { type: "table-copied", most: 8 },
-  { type: "table-key-built", most: 8 },
   { type: "table-copied", most: 6 },
+  { type: "table-key-built", most: 6 },
+  { type: "table-copied", most: 6 },
+  { type: "table-progress", most: 4 },
+  { type: "table-key-built", most: 4 },
+  { type: "schema-statement", most: 20 },
   { type: "schema-statement", most: 20 },
   { type: "stage-started", most: 3 },
+  { type: "schema-statement", most: 20 },
   { type: "stream-progress", most: 2 },
+  { type: "caught-up", most: 1 },
+  { type: "stream-progress", most: 1 },
+  { type: "table-verified", most: 5 },
   { type: "caught-up", most: 1 },
   { type: "table-verified", most: 10 },
 ] as const;

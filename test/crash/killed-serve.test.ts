@@ -44,7 +44,7 @@ beforeAll(async () => {
   );
   served = new ServedProcess(files, port);
   await served.start();
-  writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, thinks: 30, mayBreak: served.listening });
+  writers = await ToldWriters.start({ login: { host: "127.0.0.1", port, user: "app", password: APP_PASSWORD, database: "prod" }, writers: KINDS, thinks: 60, mayBreak: served.listening });
 });
 
 async function now(): Promise<string> {
@@ -70,11 +70,11 @@ async function killThereAndBack(steps: readonly CutoverStep[], from: Size, to: S
   for (const [direction, source, destination] of [["there", from, to], ["back", to, from]] as const) {
     for (const step of steps) {
       const before = await served.replicating();
-      await writers.more(60);
+      await writers.more(30);
       await served.killAt(step, before.id);
       const since = await now();
       await served.start();
-      await writers.more(60);
+      await writers.more(30);
       const sides = await writtenSince(since, [source, destination]);
       expect(sides).toHaveLength(1);
       // Applications go on at once where the routing file leads them; the task follows.
@@ -120,7 +120,7 @@ async function inTwoPhaseCommits(): Promise<void> {
   await served.replicating(id);
   let left: readonly string[] = [];
   while (left.length === 0) {
-    await writers.more(60);
+    await writers.more(30);
     while ((await prepared()).length === 0);
     await served.kill();
     left = await prepared();
@@ -128,7 +128,7 @@ async function inTwoPhaseCommits(): Promise<void> {
   }
   await served.start();
   await expect.poll(async () => (await prepared()).filter((gid) => left.includes(gid)), { timeout: 5000 }).toEqual([]);
-  await writers.more(60);
+  await writers.more(30);
 }
 
 /** At the switch and after it, there and back. */

@@ -8,12 +8,12 @@ export async function projectTypeErrors(project: string): Promise<string> {
   return await complaints("typescript/bin/tsc", "--noEmit", "--pretty", "false", "--singleThreaded", "-p", project);
 }
 
-/** What the compiler says of files under this project's settings, where "pg-reshard" is this project's source; wherever they lie. */
+/** What the compiler says of files under this project's settings, where "pg-reshard" is what was built; wherever they lie. */
 export async function typeErrors(files: readonly string[]): Promise<string> {
   const directory = mkdtempSync(path.join(tmpdir(), "pg-reshard-types-"));
   try {
     const project = path.join(directory, "tsconfig.json");
-    const paths = { "pg-reshard": "src/index.ts", "pg-reshard/testing": "src/testing.ts", zod: "node_modules/zod/index.d.ts" };
+    const paths = { "pg-reshard": "dist/index.d.ts", "pg-reshard/testing": "dist/testing.d.ts", zod: "node_modules/zod/index.d.ts" };
     writeFileSync(project, JSON.stringify({
       extends: path.join(ROOT, "tsconfig.json"),
       compilerOptions: {
