@@ -1,4 +1,7 @@
 import type pg from "pg";
+import { inLanes } from "../in-lanes.js";
+import { quoteIdentifier } from "../postgres/identifiers.js";
+import { shopTables } from "./shop-tables.js";
 
 /** Part of all rows that a table gets, as in a shop that has run for a while. Together 1. */
 const SHARES = {
@@ -22,24 +25,33 @@ const COUNTRIES = ["at", "au", "be", "br", "ca", "ch", "cn", "cz", "de", "dk", "
 const TAGS = 40;
 
 /**
- * Fills an empty database that has `shopSchema` with about `rows` rows in all (at least some in every table), in one
- * transaction, and analyzes it. The rows depend on `rows` alone. Needs a superuser: foreign keys are not
- * checked row by row (`session_replication_role`), the rows are made to satisfy them. Returns the number of rows.
+ * Fills an empty database that has `shopSchema` with about `rows` rows in all (at least some in every table), and
+ * analyzes it. Each session does a part, in one transaction; nothing is committed before all have done theirs. The rows
+ * depend on `rows` alone. Needs superusers: foreign keys are not checked row by row (`session_replication_role`), the
+ * rows are made to satisfy them. Returns the number of rows.
  */
-export async function loadShop(client: pg.Client, rows: number): Promise<number> {
+export async function loadShop(sessions: readonly pg.Client[], rows: number): Promise<number> {
   let loaded = 0;
-  await client.query("BEGIN");
+  const inAll = async (sql: string): Promise<void> => { await Promise.all(sessions.map((client) => client.query(sql))); };
+  const share = async <Item>(items: readonly Item[], work: (item: Item, client: pg.Client) => Promise<void>): Promise<void> => {
+    await inLanes(items, { width: sessions.length, ready: sessions.length, open: (lane) => Promise.resolve(sessions[lane]!), work });
+  };
+  // Not the server's settings but ours decide what a date or a timestamp in the statements means.
+  await inAll("BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = ISO; SET LOCAL synchronous_commit = off");
   try {
-    // Not the server's settings but ours decide what a date or a timestamp in the statements means.
-    await client.query("SET LOCAL session_replication_role = replica; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = ISO; SET LOCAL synchronous_commit = off");
-    for (const statement of statements(rowsByTable(rows))) loaded += (await client.query(statement)).rowCount ?? 0;
-    await client.query(SEQUENCES);
-    await client.query("COMMIT");
+    await share(parts(rowsByTable(rows)), async (statements, client) => {
+      for (const statement of statements) {
+        const { rowCount } = await client.query(statement);
+        loaded += rowCount ?? 0;
+      }
+    });
+    await inAll("COMMIT");
   } catch (error) {
-    await client.query("ROLLBACK");
+    await inAll("ROLLBACK");
     throw error;
   }
-  await client.query("ANALYZE");
+  await sessions[0]!.query(SEQUENCES);
+  await share(shopTables, async ({ schema, name }, client) => { await client.query(`ANALYZE ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`); });
   return loaded;
 }
 
@@ -60,8 +72,13 @@ const skewed = (expression: string, count: number): string => `(1 + floor(power(
 
 const START = "timestamptz '2023-01-01 00:00:00+00'";
 
-/** What fills each table, parents first. Order items take their user from the order; `user_tags` and `cart_items` step over duplicates by construction. */
-function statements(n: Rows): string[] {
+/** What can be done side by side, the longest first: lists of statements that need what those before them wrote. */
+function parts(n: Rows): readonly (readonly string[])[] {
+  return [ordersOf(n), ...others(n).map((statement) => [statement])];
+}
+
+/** `user_tags` and `cart_items` step over duplicates by construction. */
+function others(n: Rows): readonly string[] {
   return [
     `INSERT INTO countries
       SELECT code, upper(code) || 'land', (i % 26) / 100.0 FROM unnest(ARRAY['${COUNTRIES.join("','")}']) WITH ORDINALITY AS c (code, i)`,
@@ -80,18 +97,6 @@ function statements(n: Rows): string[] {
         CASE WHEN i % 10 = 0 THEN decode(md5(i::text) || md5('avatar' || i), 'hex') END,
         i % 50 > 0, ${START} + i * interval '47 seconds', ${START} + i * interval '61 seconds'
       FROM generate_series(1, ${n.users}) i`,
-    `INSERT INTO orders OVERRIDING SYSTEM VALUE
-      SELECT i, ${skewed("i", n.users)},
-        (ARRAY['delivered', 'paid', 'delivered', 'shipped', 'cancelled', 'delivered', 'pending']::order_status[])[1 + i % 7],
-        i % 90000 / 100.0, CASE WHEN i % 9 = 0 THEN ARRAY['WELCOME', 'C' || i % 100] END, ${START} + i * interval '17 seconds'
-      FROM generate_series(1, ${n.orders}) i`,
-    // One to three lines an order, 1.6 on average: that is the ratio of the two shares.
-    `INSERT INTO order_items
-      SELECT o.id, line, o.user_id, ${spread("o.id * 3 + line", n.products)}, 1 + (o.id + line) % 4, (o.id * 13 + line) % 30000 / 100.0
-      FROM orders o, LATERAL generate_series(1, (ARRAY[1, 2, 1, 3, 1])[1 + o.id % 5]) line`,
-    `INSERT INTO "Order Notes"
-      SELECT id, 1, user_id, CASE WHEN id % 2 = 0 THEN 'größer als ' || id END, 'He said "' || id || E'",\\n\\tand left: \\\\N'
-      FROM orders WHERE id % ${Math.max(1, Math.floor(n.orders / n.order_notes))} = 0`,
     // Users cycle before products do, so no pair comes twice: user = i mod users, product steps with every cycle.
     `INSERT INTO cart_items
       SELECT 1 + i % ${n.users}, 1 + (i / ${n.users} + i % ${n.users}) % ${n.products}, 1 + i % 3, ${START} + i * interval '29 seconds'
@@ -120,6 +125,24 @@ function statements(n: Rows): string[] {
       SELECT 'tenant-' || (1 + i % ${n.tenants}), 1 + i / ${n.tenants}, (ARRAY['created', 'invoiced', 'paid'])[1 + i % 3],
         jsonb_build_object('n', i), CASE i % 50 WHEN 0 THEN 'NaN' WHEN 1 THEN NULL ELSE i * 1.001 END
       FROM generate_series(0, ${n.tenant_events - 1}) i`,
+  ];
+}
+
+/** Order items and notes take their user from the order. */
+function ordersOf(n: Rows): readonly string[] {
+  return [
+    `INSERT INTO orders OVERRIDING SYSTEM VALUE
+      SELECT i, ${skewed("i", n.users)},
+        (ARRAY['delivered', 'paid', 'delivered', 'shipped', 'cancelled', 'delivered', 'pending']::order_status[])[1 + i % 7],
+        i % 90000 / 100.0, CASE WHEN i % 9 = 0 THEN ARRAY['WELCOME', 'C' || i % 100] END, ${START} + i * interval '17 seconds'
+      FROM generate_series(1, ${n.orders}) i`,
+    // One to three lines an order, 1.6 on average: that is the ratio of the two shares.
+    `INSERT INTO order_items
+      SELECT o.id, line, o.user_id, ${spread("o.id * 3 + line", n.products)}, 1 + (o.id + line) % 4, (o.id * 13 + line) % 30000 / 100.0
+      FROM orders o, LATERAL generate_series(1, (ARRAY[1, 2, 1, 3, 1])[1 + o.id % 5]) line`,
+    `INSERT INTO "Order Notes"
+      SELECT id, 1, user_id, CASE WHEN id % 2 = 0 THEN 'größer als ' || id END, 'He said "' || id || E'",\\n\\tand left: \\\\N'
+      FROM orders WHERE id % ${Math.max(1, Math.floor(n.orders / n.order_notes))} = 0`,
   ];
 }
 

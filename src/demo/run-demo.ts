@@ -224,13 +224,13 @@ function demoStopped(): ReshardError {
 }
 
 async function fillSource(source: Cluster, rows: number): Promise<number> {
-  const client = await source.connect(DEMO_DATABASE);
+  const sessions = [await source.connect(DEMO_DATABASE), await source.connect(DEMO_DATABASE)] as const;
   try {
-    await client.query(shopSchema);
-    await client.query(receiptsSchema);
-    return await loadShop(client, rows);
+    await sessions[0].query(shopSchema);
+    await sessions[0].query(receiptsSchema);
+    return await loadShop(sessions, rows);
   } finally {
-    await client.end().catch(() => undefined);
+    await Promise.allSettled(sessions.map((client) => client.end()));
   }
 }
 

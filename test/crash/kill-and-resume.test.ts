@@ -55,7 +55,7 @@ beforeAll(async () => {
   await cluster.createDatabase("template_shop");
   const client = await cluster.connect("template_shop");
   await client.query(shopSchema);
-  await loadShop(client, 10_000);
+  await loadShop([client], 10_000);
   await client.end();
 });
 afterAll(() => {

@@ -22,7 +22,7 @@ describe("loadShop", () => {
     await again.end();
     const other = await cluster.connect("again");
     await other.query(shopSchema);
-    await loadShop(other, 20_000);
+    await loadShop([other, await cluster.connect("again")], 20_000);
     await other.query("SET TimeZone = 'GMT'; SET DateStyle = ISO");
     await client.query("SET TimeZone = 'GMT'; SET DateStyle = ISO");
     expect(await contents(other)).toEqual(await contents(client));
@@ -37,7 +37,7 @@ describe("loadShop", () => {
     await cluster.createDatabase("small");
     const small = await cluster.connect("small");
     await small.query(shopSchema);
-    const loaded = await loadShop(small, 1);
+    const loaded = await loadShop([small], 1);
     const rows = Object.values(await contents(small)).map((table) => table.rows);
     expect(Math.min(...rows)).toBeGreaterThan(0);
     expect(loaded).toBe(rows.reduce((sum, count) => sum + count, 0));
@@ -66,7 +66,7 @@ describe("loadShop", () => {
 
   it("loads nothing where a table holds rows already", async () => {
     const before = await contents(client);
-    await expect(loadShop(client, 100)).rejects.toMatchObject({ code: "23505" });
+    await expect(loadShop([client], 100)).rejects.toMatchObject({ code: "23505" });
     expect(await contents(client)).toEqual(before);
   });
 });

@@ -9,7 +9,7 @@ export async function newShop(cluster: Cluster, database: string, rows: number):
   await cluster.createDatabase(database);
   const client = await cluster.connect(database);
   await client.query(shopSchema);
-  await loadShop(client, rows);
+  await loadShop([client], rows);
   return client;
 }
 
