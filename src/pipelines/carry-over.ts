@@ -19,14 +19,14 @@ import { readSlot } from "./slot-state.js";
 export async function carryOver(migration: Migration, change: CarriedOver): Promise<void> {
   if (change.kind === "table") return;
   if (change.kind === "partition") {
-    await syncSchema(migration, { phase: "pre", presentMayDiffer: true });
-    await syncSchema(migration, { phase: "key", presentMayDiffer: true });
+    await syncSchema(migration, { phase: "pre", compared: [] });
+    await syncSchema(migration, { phase: "key", compared: [] });
     return;
   }
   // The columns' types may be new too: what the schema has before its first table.
   const plan = await migration.schemaPlan();
   const firstTable = plan.statements.findIndex((statement) => statement.kind === "table");
-  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.slice(0, Math.max(0, firstTable)) }), { phase: "pre", presentMayDiffer: true });
+  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.slice(0, Math.max(0, firstTable)) }), { phase: "pre", compared: [] });
   await onEveryShard(migration, async (client) => {
     await client.query("BEGIN");
     for (const column of change.columns) for (const statement of addColumnStatements(column, (text) => client.escapeLiteral(text))) await client.query(statement);
@@ -50,7 +50,7 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
   if (added.length === 0) return;
   const { pipeline, shards, entry } = migration;
   const applies = pipeline.onDdl === "apply";
-  if (applies) await syncSchema(migration, { phase: "pre", presentMayDiffer: true });
+  if (applies) await syncSchema(migration, { phase: "pre", compared: [] });
   await onEveryShard(migration, (client, shard) => checkNewTables(client, displayAddress(shards[shard]!), added.filter((table) => !begun.has(tableId(table))).map((table) => migration.after(table))));
   const ids = new Set(added.map(tableId));
   const isAdded = (table: PublishedTable): boolean => ids.has(tableId(table));
@@ -58,7 +58,7 @@ export async function takeOverAddedTables(migration: Migration): Promise<void> {
   await copyTables(migration, { buildKeys: applies || pipeline.stages.some(makesSchema), isWanted: isAdded });
   if (!applies || !entry.finishedStages.includes("schema_sync:post")) return;
   const plan = await migration.schemaPlan();
-  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.filter(({ table }) => table !== undefined && ids.has(tableId(table))) }), { phase: "post", presentMayDiffer: true });
+  await syncSchema(withPlan(migration, { ...plan, statements: plan.statements.filter(({ table }) => table !== undefined && ids.has(tableId(table))) }), { phase: "post", compared: [] });
 }
 
 /** Tables that have come to some shard from some source shard, and those that have to all of them from all. */

@@ -12,18 +12,18 @@ import type { Migration } from "./migration.js";
 const LISTED = 10;
 
 /**
- * Looks whether what is on a shard already is what the phase would make, for a phase leaves alone what is there. Fails
+ * Looks whether what is on a shard already is what the phases would make, for a phase leaves alone what is there. Fails
  * with SCHEMA_DIFFERS, or with `ignoreErrors` reports it in notes.
  */
-export async function checkPresentSchema({ pipeline, shards, sessions, report }: Pick<Migration, "pipeline" | "shards" | "sessions" | "report">, plan: SchemaPlan, phase: Exclude<Phase, "skip">, ignoreErrors: boolean): Promise<void> {
-  // Most often shards are new.
-  if ((await Promise.all(shards.map((shard) => sessions.kept.use(shard, "journal", hasObjects)))).every((has) => !has)) return;
+export async function checkPresentSchema({ pipeline, shards, sessions, report }: Pick<Migration, "pipeline" | "shards" | "sessions" | "report">, plan: SchemaPlan, phases: readonly Phase[], ignoreErrors: boolean): Promise<void> {
+  // Most often shards are new before the first phase.
+  if (phases.includes("pre") && (await Promise.all(shards.map((shard) => sessions.kept.use(shard, "journal", hasObjects)))).every((has) => !has)) return;
   const [source, ...there] = await Promise.all([
     sessions.kept.use(pipeline.from.shards[0]!.primary, "monitor", readCatalog),
     ...shards.map((shard) => sessions.kept.use(shard, "journal", readCatalog)),
   ]);
   for (const [index, shard] of shards.entries()) {
-    const differences = presentDifferences(plan, phase, source, there[index]!);
+    const differences = presentDifferences(plan, phases, source, there[index]!);
     if (differences.length === 0) continue;
     const server = displayAddress(shard);
     const lines = differences.map(lineOf);

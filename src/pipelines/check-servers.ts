@@ -76,7 +76,7 @@ export async function checkServers(pipeline: Pipeline, report: Report): Promise<
     if (plan !== undefined && bringsTriggers(pipeline, plan)) problems.push(...refused.map(replicaRoleRefused));
     return { tables: first.publication.tables.length, problems };
   } finally {
-    await Promise.all(opened.map(({ client }) => endQuietly(client)));
+    await Promise.all([...opened.map(({ client }) => endQuietly(client)), sessions.kept.close()]);
   }
 }
 

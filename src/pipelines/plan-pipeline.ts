@@ -1,3 +1,4 @@
+import { closing } from "../closing.js";
 import type { Pipeline, Stage } from "../config/types.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
@@ -60,27 +61,29 @@ export interface PipelinePlan {
 export async function planPipeline({ pipeline, report, chainOf: given }: Pick<MigrationOptions, "pipeline" | "report" | "chainOf">): Promise<PipelinePlan> {
   const migration = migrationId(pipeline);
   const sessions = new Sessions(migration);
-  const slots = slotNames(pipeline);
-  const operators = await PipelineOperators.load(pipeline, report);
-  const chainOf = given ?? operators.chainOf;
-  const sources = await Promise.all(pipeline.from.shards.map(({ primary }, number) => reading(sessions.source(primary, "monitor"), async (client) => ({
-    address: primary,
-    facts: await checkSource(client, pipeline, primary, number === 0 ? { chainOf, checkTables: operators.checkTables } : { chainOf }),
-    slot: { server: displayAddress(primary), slot: slots[number]!, exists: (await readSlot(client, slots[number]!)) !== undefined },
-  }))));
-  const sourceRoutes = checkSourcesAlike(pipeline, sources);
-  const first = pipeline.to.shards[0]!.primary;
-  const entry = (await reading(sessions.destination(first, "monitor"), readJournal)).find(({ id }) => id === migration);
-  for (const shard of pipeline.to.shards.slice(1)) await endQuietly(await sessions.destination(shard.primary, "monitor"));
-  const tables = sources.flatMap(({ facts }, number) => tablesOf(pipeline, facts, number, chainOf, (id) => number === 0 || sourceRoutes.get(id)?.kind !== "omnisharded")).sort((a, b) => b.plan.bytes - a.plan.bytes);
-  let schema: Promise<SchemaPlan> | undefined;
-  const schemaPlan = (): Promise<SchemaPlan> => (schema ??= sourceSchemaPlan(pipeline, sessions, sources[0]!.facts.publication.tables, report));
-  const stages: StagePlan[] = [];
-  for (const stage of pipeline.stages) {
-    const name = stageName(stage);
-    stages.push({ stage: name, settings: stage, done: entry?.finishedStages.includes(name) === true, ...(await partsOf(stage, { pipeline, schemaPlan, tables, slots: sources.map(({ slot }) => slot) })) });
-  }
-  return { migration, begun: entry !== undefined, stages };
+  return await closing(sessions.kept, async () => {
+    const slots = slotNames(pipeline);
+    const operators = await PipelineOperators.load(pipeline, report);
+    const chainOf = given ?? operators.chainOf;
+    const sources = await Promise.all(pipeline.from.shards.map(({ primary }, number) => sessions.kept.use(primary, "monitor", async (client) => ({
+      address: primary,
+      facts: await checkSource(client, pipeline, primary, number === 0 ? { chainOf, checkTables: operators.checkTables } : { chainOf }),
+      slot: { server: displayAddress(primary), slot: slots[number]!, exists: (await readSlot(client, slots[number]!)) !== undefined },
+    }))));
+    const sourceRoutes = checkSourcesAlike(pipeline, sources);
+    const first = pipeline.to.shards[0]!.primary;
+    const entry = (await reading(sessions.destination(first, "monitor"), readJournal)).find(({ id }) => id === migration);
+    for (const shard of pipeline.to.shards.slice(1)) await endQuietly(await sessions.destination(shard.primary, "monitor"));
+    const tables = sources.flatMap(({ facts }, number) => tablesOf(pipeline, facts, number, chainOf, (id) => number === 0 || sourceRoutes.get(id)?.kind !== "omnisharded")).sort((a, b) => b.plan.bytes - a.plan.bytes);
+    let schema: Promise<SchemaPlan> | undefined;
+    const schemaPlan = (): Promise<SchemaPlan> => (schema ??= sourceSchemaPlan(pipeline, sessions, sources[0]!.facts.publication.tables, report));
+    const stages: StagePlan[] = [];
+    for (const stage of pipeline.stages) {
+      const name = stageName(stage);
+      stages.push({ stage: name, settings: stage, done: entry?.finishedStages.includes(name) === true, ...(await partsOf(stage, { pipeline, schemaPlan, tables, slots: sources.map(({ slot }) => slot) })) });
+    }
+    return { migration, begun: entry !== undefined, stages };
+  });
 }
 
 interface Known {

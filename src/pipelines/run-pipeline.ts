@@ -19,7 +19,7 @@ import { tellingOpenTransactions } from "./open-transactions.js";
 import { replicate } from "./replicate.js";
 import { reversePipeline } from "./reverse-pipeline.js";
 import { type CarriedOver, carriedOverOf } from "./schema-changed.js";
-import { syncSchema, validateForeignKeys } from "./schema-sync.js";
+import { type SchemaSyncPhase, syncSchemaPhases, validateForeignKeys } from "./schema-sync.js";
 import { stageName } from "./stage-name.js";
 import { syncShards } from "./sync-shards.js";
 import { isSound, type TableVerdict } from "./table-verdict.js";
@@ -176,11 +176,7 @@ async function runStage(migration: Migration, stage: Exclude<Stage, { type: "cut
         await syncShards(migration, { phase: stage.phase, ...ignoreErrors });
         return undefined;
       }
-      // Keys come with the rows, and without a copy there is nothing to wait for; those of tables that are not
-      // published are built at the latest before what needs them.
-      if (stage.phase === "post") await syncSchema(migration, { phase: "key", ...ignoreErrors });
-      await syncSchema(migration, { phase: stage.phase, ...ignoreErrors });
-      if (stage.phase === "pre" && !stages.some((other) => other.type === "copy")) await syncSchema(migration, { phase: "key", ...ignoreErrors });
+      await syncSchemaPhases(migration, { phases: phasesOf(stage.phase, stages), ...ignoreErrors });
       return undefined;
     case "copy":
       await copyTables(migration, { buildKeys: stages.some(makesSchema) });
@@ -205,4 +201,13 @@ async function runStage(migration: Migration, stage: Exclude<Stage, { type: "cut
       return undefined;
     }
   }
+}
+
+/**
+ * Keys come with the rows, and without a copy there is nothing to wait for; those of tables that are not published are
+ * built at the latest before what needs them.
+ */
+function phasesOf(phase: "pre" | "post", stages: readonly Stage[]): readonly SchemaSyncPhase[] {
+  if (phase === "post") return ["key", "post"];
+  return stages.some(({ type }) => type === "copy") ? ["pre"] : ["pre", "key"];
 }

@@ -11,9 +11,8 @@ import type { Report } from "./events.js";
 import { postCutoverPlan } from "./post-cutover-schema.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
-import { reading } from "./reading.js";
 import { schemaParameters } from "./schema-session.js";
-import { type SchemaContext, syncSchema, unvalidatedForeignKeys, validation } from "./schema-sync.js";
+import { type SchemaContext, syncSchemaPhases, unvalidatedForeignKeys, validation } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 import { syncShards } from "./sync-shards.js";
@@ -54,8 +53,7 @@ export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErr
     const plan = await sourcePlan(pipeline, sessions, report);
     const context: SchemaContext = { pipeline, report, signal, shards, sessions, lock, schemaPlan: () => Promise.resolve(plan) };
     const result = { ran: 0, present: 0, failed: 0 };
-    for (const part of phase === "pre" ? (["pre", "key"] as const) : (["post"] as const)) {
-      const done = await syncSchema(context, { phase: part, ...options });
+    for (const done of await syncSchemaPhases(context, { phases: phase === "pre" ? ["pre", "key"] : ["post"], ...options })) {
       for (const shard of done.shards) {
         result.ran += shard.ran;
         result.present += shard.present;
@@ -81,7 +79,8 @@ export async function schemaSyncSql({ pipeline, phase, report }: Pick<SchemaSync
     if (event.type === "note") notes.push(event.message);
     report(event);
   };
-  const plan = await sourcePlan(pipeline, new Sessions(migrationId(pipeline)), noting);
+  const sessions = new Sessions(migrationId(pipeline));
+  const plan = await closing(sessions.kept, () => sourcePlan(pipeline, sessions, noting));
   return renderPlan(plan, phase === "pre" ? ["pre", "key", "skip"] : ["post"], { notes, parameters: schemaParameters(pipeline.general) });
 }
 
@@ -110,6 +109,6 @@ async function postCutoverSql(pipeline: Pipeline, report: Report): Promise<strin
 }
 
 async function sourcePlan(pipeline: Pipeline, sessions: Sessions, report: Report): Promise<SchemaPlan> {
-  const { tables } = await reading(sessions.source(pipeline.from.shards[0]!.primary, "monitor"), (client) => readPublication(client, pipeline.publication));
+  const { tables } = await sessions.kept.use(pipeline.from.shards[0]!.primary, "monitor", (client) => readPublication(client, pipeline.publication));
   return withUnvalidatedForeignKeys(await sourceSchemaPlan(pipeline, sessions, tables, report));
 }

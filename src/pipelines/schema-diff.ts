@@ -1,3 +1,4 @@
+import { closing } from "../closing.js";
 import type { Pipeline } from "../config/types.js";
 import { readPublication } from "../postgres/catalog.js";
 import { displayAddress } from "../postgres/connection.js";
@@ -6,7 +7,6 @@ import { judgeDifferences, type JudgedDifference } from "../schema/expected-diff
 import { readCatalog } from "../schema/read-catalog.js";
 import type { Report } from "./events.js";
 import { migrationId } from "./migration.js";
-import { reading } from "./reading.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
 
@@ -25,13 +25,15 @@ export async function diffSchemas(pipeline: Pipeline, report: Report): Promise<S
   for (const note of pipeline.notes) report({ type: "note", message: note });
   const sessions = new Sessions(migrationId(pipeline));
   const address = pipeline.from.shards[0]!.primary;
-  const { tables } = await reading(sessions.source(address, "monitor"), (client) => readPublication(client, pipeline.publication));
-  const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map(({ primary }) => primary)].map((server) => reading(sessions.source(server, "monitor"), readCatalog)));
-  const plan = await sourceSchemaPlan(pipeline, sessions, tables, report);
-  return pipeline.to.shards.map(({ number, primary }, index) => ({
-    shard: number,
-    server: displayAddress(primary),
-    objects: source!.objects.size,
-    differences: judgeDifferences(diffCatalogs(source!, shards[index]!), { plan, source: source!, shard: shards[index]! }),
-  }));
+  return await closing(sessions.kept, async () => {
+    const { tables } = await sessions.kept.use(address, "monitor", (client) => readPublication(client, pipeline.publication));
+    const [source, ...shards] = await Promise.all([address, ...pipeline.to.shards.map(({ primary }) => primary)].map((server) => sessions.kept.use(server, "monitor", readCatalog)));
+    const plan = await sourceSchemaPlan(pipeline, sessions, tables, report);
+    return pipeline.to.shards.map(({ number, primary }, index) => ({
+      shard: number,
+      server: displayAddress(primary),
+      objects: source!.objects.size,
+      differences: judgeDifferences(diffCatalogs(source!, shards[index]!), { plan, source: source!, shard: shards[index]! }),
+    }));
+  });
 }

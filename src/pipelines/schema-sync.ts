@@ -20,11 +20,16 @@ import { patienceOf, withRetries } from "./with-retries.js";
 /** What a phase needs of a migration; `schema-sync` as a command has no more than that. */
 export type SchemaContext = Pick<Migration, "pipeline" | "report" | "signal" | "shards" | "sessions" | "lock" | "schemaPlan">;
 
+export type SchemaSyncPhase = "pre" | "key" | "post";
+
 export interface SchemaSyncOptions {
-  readonly phase: "pre" | "key" | "post";
+  readonly phase: SchemaSyncPhase;
   readonly ignoreErrors?: boolean;
-  /** What is on a shard already may differ: the source has changed since, and the stream has not come to that yet. */
-  readonly presentMayDiffer?: boolean;
+  /**
+   * Phases of which what is on a shard already is compared with the source before anything is made; by default this one.
+   * None where it may differ: the source has changed since, and the stream has not come to that yet.
+   */
+  readonly compared?: readonly SchemaSyncPhase[];
 }
 
 /**
@@ -35,11 +40,12 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const { pipeline, report, signal, shards } = context;
   const plan = withUnvalidatedForeignKeys(await context.schemaPlan());
   const statements = phaseStatements(plan, options.phase);
+  const { compared = [options.phase] } = options;
   const reporter = new SchemaReporter({ phase: options.phase, shards, report, sessions: context.sessions });
   const result = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${options.phase}` }, async () => {
     await context.lock.ensure();
     await fenceSchema(context);
-    if (options.presentMayDiffer !== true) await checkPresentSchema(context, plan, options.phase, options.ignoreErrors === true);
+    if (compared.length > 0) await checkPresentSchema(context, plan, compared, options.ignoreErrors === true);
     for (const shard of shards.keys()) reporter.planned(shard, statements);
     return await applySchema(plan, options.phase, shards, {
       session: (shard) => openSchemaSession(context, shard),
@@ -53,6 +59,16 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   }));
   for (const note of reportNotes(result)) report({ type: "note", message: note });
   return result;
+}
+
+/**
+ * Runs phases one after the other. What is on the shards of all of them is compared with the source before the first: to
+ * read a large schema takes seconds.
+ */
+export async function syncSchemaPhases(context: SchemaContext, { phases, ...options }: Omit<SchemaSyncOptions, "phase" | "compared"> & { readonly phases: readonly SchemaSyncPhase[] }): Promise<SchemaReport[]> {
+  const reports: SchemaReport[] = [];
+  for (const [place, phase] of phases.entries()) reports.push(await syncSchema(context, { ...options, phase, compared: place === 0 ? phases : [] }));
+  return reports;
 }
 
 /**
@@ -71,11 +87,13 @@ export async function validateForeignKeys(migration: Pick<Migration, "pipeline" 
   return validated;
 
   async function validateOn(shard: ServerAddress, number: number): Promise<void> {
-    const client = await sessions.destination(shard, "schema");
     const id = (key: ForeignKeyName): string => JSON.stringify([number, key.schema, key.name, key.constraint]);
+    const found = await sessions.kept.use(shard, "journal", unvalidatedForeignKeys);
+    const keys = found.filter((key) => !refused.has(id(key))).map((key, position) => ({ key, statement: validation(key, position) }));
+    if (keys.length === 0) return;
+    const client = await sessions.destination(shard, "schema");
     try {
-      const keys = (await unvalidatedForeignKeys(client)).filter((key) => !refused.has(id(key))).map((key, position) => ({ key, statement: validation(key, position) }));
-      if (keys.length > 0) reporter.planned(number, keys.map(({ statement }) => statement));
+      reporter.planned(number, keys.map(({ statement }) => statement));
       for (const { key, statement } of keys) {
         checkStopped(signal);
         const run = async (): Promise<"ran"> => {

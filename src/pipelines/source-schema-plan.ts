@@ -11,13 +11,13 @@ import { withAnalyze } from "../schema/with-analyze.js";
 import { withBigintKeys } from "../schema/with-bigint-keys.js";
 import type { Report } from "./events.js";
 import { placements } from "./placements.js";
-import { reading } from "./reading.js";
 import type { Sessions } from "./sessions.js";
 
 /**
  * Dumps the schema of the source's first shard and plans it for the shards: with integer keys as the pipeline wants
  * them, without what cannot hold on a shard by itself, and with statistics at the end. What is left out is reported.
  *
+ * @param sessions of which some are kept
  * @param tables what is published
  */
 export async function sourceSchemaPlan(pipeline: Pipeline, sessions: Sessions, tables: readonly PublishedTable[], report: Report): Promise<SchemaPlan> {
@@ -35,6 +35,6 @@ export async function sourceSchemaPlan(pipeline: Pipeline, sessions: Sessions, t
 
 /** Of all shards of the source together. */
 async function largeObjects(pipeline: Pipeline, sessions: Sessions): Promise<number> {
-  const counts = await Promise.all(pipeline.from.shards.map(({ primary }) => reading(sessions.source(primary, "monitor"), countLargeObjects)));
+  const counts = await Promise.all(pipeline.from.shards.map(({ primary }) => sessions.kept.use(primary, "monitor", countLargeObjects)));
   return counts.reduce((sum, count) => sum + count, 0);
 }

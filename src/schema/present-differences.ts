@@ -6,12 +6,12 @@ import type { Presence } from "./presence.js";
 import { type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
 
 /**
- * What a phase would take for done, because something of that name is there, though it is defined otherwise. Of tables
+ * What phases would take for done, because something of that name is there, though it is defined otherwise. Of tables
  * that is the columns of the source, of other objects what their statement says; owners, grants, comments and the like
  * are set anew each time. Columns that only the shard has do no harm.
  */
-export function presentDifferences(plan: SchemaPlan, phase: Phase, source: Catalog, shard: Catalog): SchemaDifference[] {
-  const statements = statementsOf(plan, phase);
+export function presentDifferences(plan: SchemaPlan, phases: readonly Phase[], source: Catalog, shard: Catalog): SchemaDifference[] {
+  const statements = phases.flatMap((phase) => statementsOf(plan, phase));
   const standIns = new Set(plan.statements.filter(({ kind, presence }) => kind === "view" && presence === undefined).map(({ object }) => tableId(object!)));
   const made = new Set(statements.flatMap((statement) => madeBy(statement, standIns)));
   const differences = diffCatalogs(source, shard).filter(({ what, object }) => DEFINING[object.kind]?.has(what) === true && made.has(objectId(object)));

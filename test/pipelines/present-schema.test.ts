@@ -56,6 +56,7 @@ describe("what a shard has already", () => {
     ["a column of another type", "CREATE TABLE users (id bigint, name varchar(9), age integer)", "column public.users.name, type:\n  source: text\n  shard:  character varying(9)"],
     ["another view", "CREATE VIEW named AS SELECT 1 AS id, 'x' AS name", "view public.named, definition:"],
     ["a table of its own for a view", "CREATE TABLE unrelated (a integer); CREATE VIEW named AS SELECT a AS id FROM unrelated", "view public.named, definition:"],
+    ["another key, which is made after the tables", "CREATE TABLE users (id bigint, name text CONSTRAINT users_pkey PRIMARY KEY, age integer)", "primary key users_pkey on public.users, definition:"],
     ["another publication", "CREATE PUBLICATION everything", "publication everything, all tables:\n  source: yes\n  shard:  none"],
   ])("is refused where it is %s, and nothing is changed", async (_, sql, message) => {
     const { shard, sync } = await shardWith(sql);
