@@ -1,5 +1,3 @@
-import type pg from "pg";
-import { endQuietly } from "../postgres/connection.js";
 import { type Lsn, minLsn } from "../postgres/lsn.js";
 import type { Migration } from "./migration.js";
 import type { ReplicateUntil } from "./replicate-until.js";
@@ -12,7 +10,7 @@ const NOW_MILLISECONDS = 1000;
 const MONITOR_MILLISECONDS = 500;
 
 /** What is used of a migration, and of a source shard. */
-type Surroundings = Pick<Migration, "report" | "signal"> & { readonly pipeline: Pick<Migration["pipeline"], "general">; readonly sessions: Pick<Migration["sessions"], "source"> };
+type Surroundings = Pick<Migration, "report" | "signal"> & { readonly pipeline: Pick<Migration["pipeline"], "general">; readonly sessions: Pick<Migration["sessions"], "kept"> };
 type Streamed = Pick<SourceShard, "address" | "number">;
 
 /** Knows when enough has been streamed from a source shard, and reports how far that is. */
@@ -61,44 +59,30 @@ export class Aim {
   }
 
   async #measure(stop: AbortSignal): Promise<void> {
-    const { pipeline, report, signal } = this.#migration;
+    const { pipeline, report, signal, sessions } = this.#migration;
     const finished = (): boolean => stop.aborted || this.#ended.signal.aborted;
-    let monitor: pg.Client | undefined;
-    try {
-      while (!finished()) {
-        const { inserted: position, flushed, flushDelay } = await withRetries(
-          { what: "the source's position", maxAttempts: pipeline.general.reshardingReplicationRetryMaxAttempts, minDelay: pipeline.general.reshardingReplicationRetryMinDelay, exponential: false, signal, report },
-          async () => {
-            monitor ??= await this.#migration.sessions.source(this.#source.address, "monitor");
-            try {
-              return await sourcePositions(monitor);
-            } catch (error) {
-              await endQuietly(monitor);
-              monitor = undefined;
-              throw error;
-            }
-          },
-        );
-        if (this.#target === undefined || this.#durable >= this.#target) {
-          // A position that was reached long after it was read says nothing of now: the next one may.
-          this.#target = position;
-          this.#measuredAt = Date.now();
-        }
-        // Reading leaves WAL behind that nobody hurries to disk, for half a minute on an idle server: no commit is in it.
-        if (this.#until.kind === "caught-up" && this.#durable >= flushed && Date.now() - this.#measuredAt >= flushDelay) {
-          this.#target = minLsn(this.#target, this.#durable);
-          this.#measuredAt = Date.now();
-        }
-        const lag = Number(position - minLsn(position, this.#durable));
-        if (this.#durable > 0n) report({ type: "stream-progress", sourceShard: this.#source.number, applied: this.#durable, source: position, lag, changes: this.#changes });
-        await this.#sleep();
-        if (this.#until.kind === "caught-up" && this.#durable >= this.#target && Date.now() - this.#measuredAt <= NOW_MILLISECONDS) {
-          report({ type: "caught-up", sourceShard: this.#source.number, position: this.#target });
-          this.#reached.abort();
-        }
+    while (!finished()) {
+      const { inserted: position, flushed, flushDelay } = await withRetries(
+        { what: "the source's position", maxAttempts: pipeline.general.reshardingReplicationRetryMaxAttempts, minDelay: pipeline.general.reshardingReplicationRetryMinDelay, exponential: false, signal, report },
+        () => sessions.kept.use(this.#source.address, "monitor", sourcePositions),
+      );
+      if (this.#target === undefined || this.#durable >= this.#target) {
+        // A position that was reached long after it was read says nothing of now: the next one may.
+        this.#target = position;
+        this.#measuredAt = Date.now();
       }
-    } finally {
-      await endQuietly(monitor);
+      // Reading leaves WAL behind that nobody hurries to disk, for half a minute on an idle server: no commit is in it.
+      if (this.#until.kind === "caught-up" && this.#durable >= flushed && Date.now() - this.#measuredAt >= flushDelay) {
+        this.#target = minLsn(this.#target, this.#durable);
+        this.#measuredAt = Date.now();
+      }
+      const lag = Number(position - minLsn(position, this.#durable));
+      if (this.#durable > 0n) report({ type: "stream-progress", sourceShard: this.#source.number, applied: this.#durable, source: position, lag, changes: this.#changes });
+      await this.#sleep();
+      if (this.#until.kind === "caught-up" && this.#durable >= this.#target && Date.now() - this.#measuredAt <= NOW_MILLISECONDS) {
+        report({ type: "caught-up", sourceShard: this.#source.number, position: this.#target });
+        this.#reached.abort();
+      }
     }
   }
 

@@ -25,7 +25,7 @@ import { allSettled } from "./all-settled.js";
 import { checkCopiedColumns } from "./check-copied-columns.js";
 import { checkTargetColumns } from "./check-target-columns.js";
 import { type CopyServer, CopyServers } from "./copy-server.js";
-import { CopyWriters } from "./copy-writers.js";
+import { CopySessions } from "./copy-sessions.js";
 import { checkStopped } from "./interrupted.js";
 import type { PlannedCopy } from "./events.js";
 import { KeptSessions } from "./kept-sessions.js";
@@ -37,7 +37,6 @@ import { untilDone } from "./until-done.js";
 import { untilSnapshotSeen } from "./until-seen.js";
 import { removeDuplicates } from "./remove-duplicates.js";
 import { SchemaReporter } from "./schema-reporter.js";
-import { openSchemaSession } from "./schema-session.js";
 import type { SourceShard } from "./source-shard.js";
 import { tableAfter } from "./table-after.js";
 import { shapeOf } from "./table-shapes.js";
@@ -87,7 +86,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
     if (freeSlots >= wanted) continue;
     report({ type: "note", message: `Only ${Math.max(1, freeSlots)} tables are copied at a time: ${displayAddress(address)} has no more free slots or senders (max_replication_slots, max_wal_senders).` });
   }
-  const writers = new CopyWriters(migration.sessions);
+  const copySessions = new CopySessions(migration.sessions);
   // One failure stops the others, and is thrown once they have: none may go on behind the run's back.
   const failure = new AbortController();
   const stoppable = { ...migration, signal: AbortSignal.any([migration.signal, failure.signal]) };
@@ -98,7 +97,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
   const copyOrStop = async (piece: Piece, servers: CopyServers): Promise<void> => {
     if (failure.signal.aborted) return;
     try {
-      await copyPiece(stoppable, piece, { servers, writers }, done[piece.source.number]!);
+      await copyPiece(stoppable, piece, { servers, copySessions }, done[piece.source.number]!);
       const id = tableId(piece.table);
       left.set(id, left.get(id)! - 1);
       if (keys !== undefined && left.get(id) === 0) await buildKeys(stoppable, piece.table, keys);
@@ -115,7 +114,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       }),
     );
   } finally {
-    await Promise.all([keys?.reporter.close(), keys?.sessions.close(), writers.close()]);
+    await Promise.all([keys?.reporter.close(), keys?.sessions.close(), copySessions.close()]);
   }
   failure.signal.throwIfAborted();
 }
@@ -132,12 +131,12 @@ async function readShardProgress(migration: Migration, source: SourceShard): Pro
 }
 
 /** What a table is copied from and by. */
-interface CopySessions {
+interface CopyMeans {
   readonly servers: CopyServers;
-  readonly writers: CopyWriters;
+  readonly copySessions: CopySessions;
 }
 
-async function copyPiece(migration: Migration, piece: Piece, { servers, writers }: CopySessions, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
+async function copyPiece(migration: Migration, piece: Piece, { servers, copySessions }: CopyMeans, done: readonly ReadonlyMap<string, TableProgress>[]): Promise<void> {
   const { report } = migration;
   const { table } = piece;
   const id = tableId(table);
@@ -157,7 +156,7 @@ async function copyPiece(migration: Migration, piece: Piece, { servers, writers 
       known = undefined;
       ({ rows, bytes } = await servers.use((server) => {
         standby = server.isStandby ? displayAddress(server.address) : undefined;
-        return copyMissing(migration, piece, { server, writers }, missing);
+        return copyMissing(migration, piece, { server, copySessions }, missing);
       }));
     });
   }
@@ -186,7 +185,7 @@ async function openKeys(migration: Migration): Promise<Keys> {
   const { shards, report, sessions } = migration;
   const reporter = new SchemaReporter({ phase: "key", shards, report, sessions });
   for (const shard of shards.keys()) reporter.planned(shard, phaseStatements(plan, "key"));
-  return { plan, reporter, sessions: new KeptSessions((shard) => openSchemaSession(migration, shard)) };
+  return { plan, reporter, sessions: new KeptSessions((shard) => sessions.destination(shard, "schema")) };
 }
 
 /** A table's keys on every shard, once all its rows are there. */
@@ -219,7 +218,7 @@ async function shardsLacking({ shards, sessions }: Migration, { source, table }:
 }
 
 /** One attempt at the shards that lack the table. */
-async function copyMissing(migration: Migration, piece: Piece, { server, writers }: Pick<CopySessions, "writers"> & { readonly server: CopyServer }, missing: readonly boolean[]): Promise<{ rows: number; bytes: number }> {
+async function copyMissing(migration: Migration, piece: Piece, { server, copySessions }: Pick<CopyMeans, "copySessions"> & { readonly server: CopyServer }, missing: readonly boolean[]): Promise<{ rows: number; bytes: number }> {
   const { report, shards, sessions, signal } = migration;
   const { source, table, widened } = piece;
   const purpose = `copy ${source.number}.${table.oid}` as const;
@@ -229,6 +228,8 @@ async function copyMissing(migration: Migration, piece: Piece, { server, writers
   const rows$ = copyTable({
     server: server.address,
     applicationName: sessions.applicationName(purpose),
+    open: () => copySessions.openReader(server.address, purpose),
+    keep: (client) => copySessions.keepReader(client, server.address),
     table,
     format,
     async openSnapshot(client) {
@@ -259,7 +260,7 @@ async function copyMissing(migration: Migration, piece: Piece, { server, writers
   const exclusive = migration.sources.filter((other) => other.takes(table)).length === 1;
   const sinks = shards.map((shard, index) =>
     missing[index] === true
-      ? copyIntoShard({ open: () => writers.open(shard, purpose), keep: (client) => { writers.keep(client, shard); }, table: after, source: table, format, progress: source.progress, exclusive })
+      ? copyIntoShard({ open: () => copySessions.openWriter(shard, purpose), keep: (client) => { copySessions.keepWriter(client, shard); }, table: after, source: table, format, progress: source.progress, exclusive })
       : undefined,
   );
   if (missing.includes(true)) await untilDone(run(rows$, operators, toShards(rowPart, sinks)), signal);

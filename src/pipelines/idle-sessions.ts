@@ -30,12 +30,22 @@ export class IdleSessions<Purpose extends string> {
     });
   }
 
+  /** Ends all of a purpose. */
+  async end(purpose: Purpose): Promise<void> {
+    const lists = [...this.#idle].filter(([key]) => purposeOf(key) === purpose).map(([, idle]) => idle);
+    await Promise.all(lists.flatMap((idle) => idle.splice(0)).map(endQuietly));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const clients = [...this.#idle.values()].flat();
     this.#idle.clear();
     await Promise.all(clients.map(endQuietly));
   }
+}
+
+function purposeOf(key: string): unknown {
+  return (JSON.parse(key) as unknown[]).at(-1);
 }
 
 function keyOf({ host, port, database, user }: ServerAddress, purpose: string): string {

@@ -32,9 +32,19 @@ export class KeptSessions {
     return await this.#work(await this.#open(server, purpose), server, purpose, work);
   }
 
+  /** For work that is not a piece: a session that was kept, or else a new one, which is the caller's to keep again or to end. */
+  async open(server: ServerAddress, purpose: KeptPurpose): Promise<pg.Client> {
+    return this.#idle.take(server, purpose) ?? (await this.#open(server, purpose));
+  }
+
   /** Keeps a session that was opened otherwise. */
   keep(client: pg.Client, server: ServerAddress, purpose: KeptPurpose): void {
     this.#idle.keep(client, server, purpose);
+  }
+
+  /** Ends those that are kept for a purpose. */
+  async end(purpose: KeptPurpose): Promise<void> {
+    await this.#idle.end(purpose);
   }
 
   async close(): Promise<void> {

@@ -19,12 +19,18 @@ export class MigrationLock {
   readonly #migration: string;
   #client: pg.Client | undefined;
   #lost = true;
+  #taken = 0;
   #ensuring: Promise<void> | undefined;
 
   constructor(server: ServerAddress, sessions: Sessions, migration: string) {
     this.#server = server;
     this.#sessions = sessions;
     this.#migration = migration;
+  }
+
+  /** How often it was: in between another run may have had it. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Takes the lock, again where its session was lost. Fails with ALREADY_RUNNING where another run has it. */
@@ -51,6 +57,7 @@ export class MigrationLock {
         remedy: "Wait for it, or stop it; `pg-reshard status` shows what it is doing.",
       });
     }
+    this.#taken++;
     this.#lost = ended;
   }
 

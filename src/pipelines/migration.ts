@@ -19,6 +19,7 @@ import { MigrationLock } from "./migration-lock.js";
 import { checkDestinationEmpty, checkSource, type SourceFacts } from "./preflight.js";
 import { type ChainOf, PipelineOperators } from "./pipeline-operators.js";
 import { reading } from "./reading.js";
+import { schemaParameters } from "./schema-parameters.js";
 import { Sessions } from "./sessions.js";
 import { checkSlotRoom } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
@@ -91,7 +92,7 @@ export async function openMigration(options: MigrationOptions): Promise<Migratio
   const { pipeline, report, signal } = options;
   const id = migrationId(pipeline);
   const operators = await PipelineOperators.load(pipeline, report);
-  const sessions = new Sessions(id);
+  const sessions = new Sessions(id, schemaParameters(pipeline.general));
   const addresses = pipeline.from.shards.map((shard) => shard.primary);
   const shards = pipeline.to.shards.map((shard) => shard.primary);
   const opened: pg.Client[] = [];

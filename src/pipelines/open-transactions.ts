@@ -1,5 +1,4 @@
-import type pg from "pg";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import type { Migration } from "./migration.js";
 import type { SourceShard } from "./source-shard.js";
 import { pause } from "./with-retries.js";
@@ -47,23 +46,18 @@ export async function tellingOpenTransactions<T>(migration: Watched, work: () =>
 
 async function watch({ sessions, report }: Watched, source: Watched["sources"][number], over: AbortSignal): Promise<void> {
   const told = new Set<string>();
-  let client: pg.Client | undefined;
   for (;;) {
     await pause(LOOK_MILLISECONDS, over);
     if (over.aborted) break;
     try {
-      client ??= await sessions.source(source.address, "monitor");
-      const { rows } = await client.query<AwaitedRow>(AWAITED_SQL, [sessions.tag]);
+      const { rows } = await sessions.kept.use(source.address, "monitor", (client) => client.query<AwaitedRow>(AWAITED_SQL, [sessions.tag]));
       const fresh = rows.filter(({ transaction }) => !told.has(transaction));
       for (const { transaction } of fresh) told.add(transaction);
       if (fresh.length > 0) report({ type: "note", message: `${displayAddress(source.address)}: a snapshot waits for ${fresh.length === 1 ? "a transaction that was" : "transactions that were"} open before: ${fresh.map(shown).join("; ")}.` });
     } catch {
       // A lost connection fails the work itself where it matters; here it is only opened again.
-      await endQuietly(client);
-      client = undefined;
     }
   }
-  await endQuietly(client);
 }
 
 function shown({ transaction, pid, user, application, since, gid }: AwaitedRow): string {

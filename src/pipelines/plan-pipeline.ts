@@ -11,7 +11,7 @@ import { migrationId, type MigrationOptions, slotNames } from "./migration.js";
 import { type ChainOf, PipelineOperators } from "./pipeline-operators.js";
 import { checkSource, type SourceFacts } from "./preflight.js";
 import { reading } from "./reading.js";
-import { schemaParameters } from "./schema-session.js";
+import { schemaParameters } from "./schema-parameters.js";
 import { Sessions } from "./sessions.js";
 import { readSlot } from "./slot-state.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";

@@ -46,9 +46,11 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
   const { report, signal, shards } = context;
   const result = { ran: 0, present: 0, failed: 0 };
   const reporter = new SchemaReporter({ phase, shards, report, sessions: context.sessions });
+  let again = false;
   const notes = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${phase}` }, async () => {
     await context.lock.ensure();
-    await fenceSchema(context);
+    await fenceSchema(context, { again });
+    again = true;
     const planned = await plan();
     for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
     result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);

@@ -11,7 +11,7 @@ import type { Report } from "./events.js";
 import { postCutoverPlan } from "./post-cutover-schema.js";
 import { migrationId } from "./migration.js";
 import { MigrationLock } from "./migration-lock.js";
-import { schemaParameters } from "./schema-session.js";
+import { schemaParameters } from "./schema-parameters.js";
 import { type SchemaContext, syncSchemaPhases, unvalidatedForeignKeys, validation } from "./schema-sync.js";
 import { Sessions } from "./sessions.js";
 import { sourceSchemaPlan } from "./source-schema-plan.js";
@@ -42,7 +42,7 @@ export interface SchemaSyncResult {
  */
 export async function runSchemaSync({ pipeline, phase, report, signal, ignoreErrors }: SchemaSyncRun): Promise<SchemaSyncResult> {
   for (const note of pipeline.notes) report({ type: "note", message: note });
-  const sessions = new Sessions(migrationId(pipeline));
+  const sessions = new Sessions(migrationId(pipeline), schemaParameters(pipeline.general));
   const shards = pipeline.to.shards.map((shard) => shard.primary);
   // All servers are tried before any of them is changed.
   for (const shard of shards) await endQuietly(await sessions.destination(shard, "schema"));

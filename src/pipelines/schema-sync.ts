@@ -14,7 +14,6 @@ import { fenceSchema } from "./fence-schema.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { SchemaReporter } from "./schema-reporter.js";
-import { openSchemaSession } from "./schema-session.js";
 import { patienceOf, withRetries } from "./with-retries.js";
 
 /** What a phase needs of a migration; `schema-sync` as a command has no more than that. */
@@ -42,13 +41,16 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const statements = phaseStatements(plan, options.phase);
   const { compared = [options.phase] } = options;
   const reporter = new SchemaReporter({ phase: options.phase, shards, report, sessions: context.sessions });
+  let again = false;
   const result = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${options.phase}` }, async () => {
     await context.lock.ensure();
-    await fenceSchema(context);
+    await fenceSchema(context, { again });
+    again = true;
     if (compared.length > 0) await checkPresentSchema(context, plan, compared, options.ignoreErrors === true);
     for (const shard of shards.keys()) reporter.planned(shard, statements);
     return await applySchema(plan, options.phase, shards, {
-      session: (shard) => openSchemaSession(context, shard),
+      session: (shard) => context.sessions.kept.open(shard, "schema"),
+      keep: (client, shard) => { context.sessions.kept.keep(client, shard, "schema"); },
       concurrency: pipeline.general.reshardingParallelIndexBuilds,
       ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
       onStatement(event) {

@@ -18,7 +18,11 @@ export class Sessions {
   /** For questions to the source ("monitor") and what is noted on the shards ("journal"). */
   readonly kept = new KeptSessions((server, purpose) => (purpose === "monitor" ? this.source(server, purpose) : this.destination(server, purpose)));
 
-  constructor(migration: string) {
+  readonly #schemaParameters: Readonly<Record<string, string>>;
+
+  /** @param schemaParameters run-time parameters of sessions that change the schema of a shard */
+  constructor(migration: string, schemaParameters: Readonly<Record<string, string>> = {}) {
+    this.#schemaParameters = schemaParameters;
     this.tag = `pg-reshard ${createHash("sha256").update(migration).digest("hex").slice(0, 8)}`;
   }
 
@@ -32,8 +36,8 @@ export class Sessions {
 
   async destination(server: ServerAddress, purpose: SessionPurpose, options: Pick<SessionOptions, "pipeline" | "parameters"> = {}): Promise<pg.Client> {
     // What the journal says has to outlive a crash, whatever the server's default.
-    const parameters = purpose === "journal" ? { synchronous_commit: "on", ...options.parameters } : options.parameters;
-    return await connect(server, { ...options, ...(parameters === undefined ? {} : { parameters }), applicationName: this.applicationName(purpose) });
+    const parameters = { ...(purpose === "journal" ? { synchronous_commit: "on" } : purpose === "schema" ? this.#schemaParameters : {}), ...options.parameters };
+    return await connect(server, { ...options, parameters, applicationName: this.applicationName(purpose) });
   }
 
   /**

@@ -12,8 +12,10 @@ import { type FailedStatement, type SchemaReport, type ShardReport, type Stateme
 import { prepareSession } from "./session-settings.js";
 
 export interface ApplyOptions {
-  /** Opens a session that may change the shard; `applySchema` ends it. */
+  /** Opens a session that may change the shard. */
   readonly session: (shard: ServerAddress) => Promise<pg.Client>;
+  /** Takes back a session whose statements all ended; others, and all where this is absent, are ended. */
+  readonly keep?: (client: pg.Client, shard: ServerAddress) => void;
   /** Go on after a failed statement and list it in the report. */
   readonly ignoreErrors?: boolean;
   /** Index builds, or tables whose keys are built, at a time on one shard. Default 2. */
@@ -112,6 +114,7 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
         },
       });
     }
+    if (options.keep !== undefined) for (const client of sessions.splice(0)) options.keep(client, shard);
     return report;
   } catch (error) {
     stop.failed = true;

@@ -22,6 +22,10 @@ export interface CopyTableOptions {
   readonly openSnapshot?: (client: pg.Client) => Promise<Lsn>;
   /** Speak the replication protocol, in which slots are made: by default. */
   readonly replication?: boolean;
+  /** Gives the session that reads; by default one is opened with the above. */
+  readonly open?: () => Promise<pg.Client>;
+  /** Takes the session once all is read and its transaction has ended; by default it is ended. */
+  readonly keep?: (client: pg.Client) => Promise<void>;
   /** Called once the snapshot is there, with its position. */
   readonly onSnapshot?: (snapshot: Lsn) => void;
   readonly windowBytes?: number;
@@ -67,7 +71,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         if (!window.full) reader?.resume();
       });
       const read = async (): Promise<void> => {
-        client = await connect(options.server, { applicationName: options.applicationName, readOnly: true, replication: options.replication ?? true });
+        client = await (options.open?.() ?? connect(options.server, { applicationName: options.applicationName, readOnly: true, replication: options.replication ?? true }));
         if (subscriber.closed) {
           await endQuietly(client);
           return;
@@ -80,8 +84,9 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         await reader.done;
         emit(snapshot);
         await client.query("COMMIT");
-        await client.end();
+        const done = client;
         client = undefined;
+        await (options.keep ?? endQuietly)(done);
         subscriber.complete();
       };
       read().catch((error: unknown) => {

@@ -4,6 +4,9 @@ import { ReshardError } from "../errors.js";
 import { quoteIdentifier } from "../postgres/identifiers.js";
 import { formatLsn, type Lsn, parseLsn } from "../postgres/lsn.js";
 
+/** What each session's slot is called. */
+const slots = new WeakMap<pg.Client, string>();
+
 /**
  * Begins a transaction that sees the database exactly at the returned position: the first commit that is *not* in the
  * snapshot has this LSN or a later one. The slot goes with the session.
@@ -14,7 +17,16 @@ export async function openSnapshot(client: pg.Client): Promise<Lsn> {
   const { rows } = await client.query<{ consistent_point: string }>(
     `CREATE_REPLICATION_SLOT ${quoteIdentifier(name)} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'use')`,
   );
+  slots.set(client, name);
   return parseLsn(rows[0]!.consistent_point);
+}
+
+/** Drops the slot of a session's snapshot, whose transaction has ended: the session can be used for another. */
+export async function dropSnapshot(client: pg.Client): Promise<void> {
+  const name = slots.get(client);
+  if (name === undefined) return;
+  await client.query(`DROP_REPLICATION_SLOT ${quoteIdentifier(name)}`);
+  slots.delete(client);
 }
 
 export interface StandbySnapshotOptions {

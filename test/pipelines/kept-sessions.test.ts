@@ -74,4 +74,24 @@ describe("kept sessions", () => {
     await working;
     await expect.poll(left).toBe(0);
   });
+
+  it("are taken for longer work and given back, and those of one purpose are ended alone", async () => {
+    const { kept, opened } = make();
+    const schema = await kept.open(place(), "schema");
+    const first = await pid(schema);
+    expect(await pid(await kept.open(place(), "schema"))).not.toBe(first);
+    kept.keep(schema, place(), "schema");
+    const monitor = await kept.use(place(), "monitor", pid);
+    expect(await kept.open(place(), "schema")).toBe(schema);
+    kept.keep(schema, place(), "schema");
+    await kept.end("schema");
+    expect(await kept.use(place(), "monitor", pid)).toBe(monitor);
+    const again = await kept.open(place(), "schema");
+    expect(await pid(again)).not.toBe(first);
+    expect(opened()).toBe(4);
+    kept.keep(again, place(), "schema");
+    await kept.close();
+    // The one that was never given back is its holder's.
+    await expect.poll(left).toBe(1);
+  });
 });

@@ -85,7 +85,7 @@ function statements(application: RegExp): string[] {
 
 /** Statements that read, or are about the session alone. */
 const READING =
-  /^(SELECT\b(?![^]*\b(FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE|INTO|nextval|setval|lo_\w+|pg_create_\w+|pg_drop_\w+|pg_replication_slot_advance|pg_logical_emit_message|pg_switch_wal|pg_advisory\w*|pg_notify)\b)|COPY [^]* TO STDOUT\b|BEGIN\b|COMMIT\b|ROLLBACK\b|SET\b|SHOW\b|IDENTIFY_SYSTEM\b|START_REPLICATION SLOT\b|CREATE_REPLICATION_SLOT "?\w+"? (TEMPORARY )?LOGICAL pgoutput \(SNAPSHOT '(use|export|nothing)'\))/i;
+  /^(SELECT\b(?![^]*\b(FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE|INTO|nextval|setval|lo_\w+|pg_create_\w+|pg_drop_\w+|pg_replication_slot_advance|pg_logical_emit_message|pg_switch_wal|pg_advisory\w*|pg_notify)\b)|COPY [^]* TO STDOUT\b|BEGIN\b|COMMIT\b|ROLLBACK\b|SET\b|SHOW\b|IDENTIFY_SYSTEM\b|START_REPLICATION SLOT\b|CREATE_REPLICATION_SLOT "?\w+"? (TEMPORARY )?LOGICAL pgoutput \(SNAPSHOT '(use|export|nothing)'\)|DROP_REPLICATION_SLOT "?reshard_snapshot_\w+"?$)/i;
 /** Those of pg_dump beside: its locks wait for nobody but who changes the schema. */
 const DUMPING = /^(LOCK TABLE [^]* IN ACCESS SHARE MODE|PREPARE \w+[^]* AS\s+SELECT\b|EXECUTE \w+|DECLARE \w+ CURSOR FOR SELECT\b|FETCH\b|CLOSE\b)/i;
 
