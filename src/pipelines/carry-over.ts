@@ -2,7 +2,7 @@ import type pg from "pg";
 import { ReshardError } from "../errors.js";
 import { addColumnStatements } from "../postgres/added-columns.js";
 import type { PublishedTable } from "../postgres/catalog.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { displayName, tableId } from "../postgres/identifiers.js";
 import { readKnownColumns } from "../progress/known-columns.js";
 import { readTableProgress } from "../progress/table-progress.js";
@@ -113,13 +113,6 @@ function withPlan(migration: Migration, plan: SchemaPlan): Migration {
 
 async function onEveryShard(migration: Migration, work: (client: pg.Client, shard: number) => Promise<void>): Promise<void> {
   await Promise.all(
-    migration.shards.map(async (shard, index) => {
-      const client = await migration.sessions.destination(shard, "schema");
-      try {
-        await work(client, index);
-      } finally {
-        await endQuietly(client);
-      }
-    }),
+    migration.shards.map((shard, index) => migration.sessions.kept.useOnce(shard, "schema", (client) => work(client, index))),
   );
 }

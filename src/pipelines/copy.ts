@@ -28,7 +28,6 @@ import { type CopyServer, CopyServers } from "./copy-server.js";
 import { CopySessions } from "./copy-sessions.js";
 import { checkStopped } from "./interrupted.js";
 import type { PlannedCopy } from "./events.js";
-import { KeptSessions } from "./kept-sessions.js";
 import type { Migration } from "./migration.js";
 import { ensureSlot } from "./slot.js";
 import { putKeysAside } from "./put-keys-aside.js";
@@ -114,7 +113,7 @@ export async function copyTables(migration: Migration, options: CopyOptions): Pr
       }),
     );
   } finally {
-    await Promise.all([keys?.reporter.close(), keys?.sessions.close(), copySessions.close()]);
+    await Promise.all([keys?.reporter.close(), copySessions.close()]);
   }
   failure.signal.throwIfAborted();
 }
@@ -177,7 +176,6 @@ function planned(migration: Migration, piece: Piece): PlannedCopy {
 interface Keys {
   readonly plan: SchemaPlan;
   readonly reporter: SchemaReporter;
-  readonly sessions: KeptSessions;
 }
 
 async function openKeys(migration: Migration): Promise<Keys> {
@@ -185,17 +183,17 @@ async function openKeys(migration: Migration): Promise<Keys> {
   const { shards, report, sessions } = migration;
   const reporter = new SchemaReporter({ phase: "key", shards, report, sessions });
   for (const shard of shards.keys()) reporter.planned(shard, phaseStatements(plan, "key"));
-  return { plan, reporter, sessions: new KeptSessions((shard) => sessions.destination(shard, "schema")) };
+  return { plan, reporter };
 }
 
 /** A table's keys on every shard, once all its rows are there. */
-async function buildKeys(migration: Migration, table: PublishedTable, { plan, reporter, sessions }: Keys): Promise<void> {
+async function buildKeys(migration: Migration, table: PublishedTable, { plan, reporter }: Keys): Promise<void> {
   const started = Date.now();
   await withRetries({ ...patienceOf(migration), what: `keys of ${displayName(table)}` }, async () => {
     checkStopped(migration.signal);
     await migration.lock.ensure();
     await allSettled(
-      migration.shards.map((shard) => sessions.use(shard, "schema", async (client) => {
+      migration.shards.map((shard) => migration.sessions.kept.use(shard, "schema", async (client) => {
         await applyKeys(plan, table, client, { shard, onStatement: reporter.onStatement }).catch(async (error: unknown) => {
           if (migration.sources.length === 1 || !(error instanceof ReshardError) || sqlState(error.cause) !== UNIQUE_VIOLATION) throw error;
           await removeDuplicates(migration, table, client, uniqueKeysOf(keyUnitOf(plan, table).statements, table));

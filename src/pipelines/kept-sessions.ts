@@ -32,7 +32,12 @@ export class KeptSessions {
     return await this.#work(await this.#open(server, purpose), server, purpose, work);
   }
 
-  /** For work that is not a piece: a session that was kept, or else a new one, which is the caller's to keep again or to end. */
+  /** The same for work that is not to be done twice: that its session was lost is thrown. */
+  async useOnce<T>(server: ServerAddress, purpose: KeptPurpose, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return await this.#work(await this.open(server, purpose), server, purpose, work);
+  }
+
+  /** For work that is more than a call: a session that was kept, or else a new one, which is the caller's to keep again or to end. */
   async open(server: ServerAddress, purpose: KeptPurpose): Promise<pg.Client> {
     return this.#idle.take(server, purpose) ?? (await this.#open(server, purpose));
   }

@@ -1,5 +1,5 @@
 import type { PublishedTable } from "../postgres/catalog.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { displayName, qualifiedName, quoteIdentifier, tableId } from "../postgres/identifiers.js";
 import { reasonOf, sqlState } from "../postgres/server-errors.js";
 import { keyUnitOf } from "../schema/apply-keys.js";
@@ -17,27 +17,22 @@ const NEEDED_ELSEWHERE = "2BP01";
 export async function putKeysAside(migration: Migration, plan: SchemaPlan, tables: readonly PublishedTable[]): Promise<void> {
   const units = new Map(tables.map((table) => [tableId(keyUnitOf(plan, table).root), keyUnitOf(plan, table)]));
   await Promise.all(
-    migration.shards.map(async (shard) => {
-      const client = await migration.sessions.destination(shard, "schema");
-      try {
-        for (const { root, statements } of units.values()) {
-          // Those of partitions go with the root's.
-          const rootFirst = [...statements].sort((a, b) => Number(isOf(b, root)) - Number(isOf(a, root)));
-          for (const { presence } of rootFirst) {
-            const drop = dropStatement(presence);
-            if (presence === undefined || drop === undefined) continue;
-            const { text, values } = presenceQuery(presence)!;
-            if ((await client.query(text, [...values])).rowCount === 0) continue;
-            await client.query(drop).catch((error: unknown) => {
-              if (sqlState(error) !== NEEDED_ELSEWHERE) throw error;
-              migration.report({ type: "note", message: `${displayAddress(shard)}: ${displayName(root)} keeps its key while rows of several source shards are copied (${reasonOf(error)}); a row that is moved between them meanwhile stops the copy.` });
-            });
-          }
+    migration.shards.map((shard) => migration.sessions.kept.useOnce(shard, "schema", async (client) => {
+      for (const { root, statements } of units.values()) {
+        // Those of partitions go with the root's.
+        const rootFirst = [...statements].sort((a, b) => Number(isOf(b, root)) - Number(isOf(a, root)));
+        for (const { presence } of rootFirst) {
+          const drop = dropStatement(presence);
+          if (presence === undefined || drop === undefined) continue;
+          const { text, values } = presenceQuery(presence)!;
+          if ((await client.query(text, [...values])).rowCount === 0) continue;
+          await client.query(drop).catch((error: unknown) => {
+            if (sqlState(error) !== NEEDED_ELSEWHERE) throw error;
+            migration.report({ type: "note", message: `${displayAddress(shard)}: ${displayName(root)} keeps its key while rows of several source shards are copied (${reasonOf(error)}); a row that is moved between them meanwhile stops the copy.` });
+          });
         }
-      } finally {
-        await endQuietly(client);
       }
-    }),
+    })),
   );
 }
 

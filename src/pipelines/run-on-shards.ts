@@ -1,6 +1,6 @@
 import { closing } from "../closing.js";
 import type { ServerAddress } from "../config/types.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import type { PlannedStatement } from "../schema/schema-plan.js";
 import { reportedStatement } from "../schema/reported-statement.js";
 import { runStatement, serverWords, statementFailed } from "../schema/run-statement.js";
@@ -63,8 +63,7 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
 
   async function runOnShard(shard: ServerAddress, statements: readonly PlannedStatement[]): Promise<void> {
     if (statements.length === 0) return;
-    const client = await context.sessions.destination(shard, "schema");
-    try {
+    await context.sessions.kept.useOnce(shard, "schema", async (client) => {
       await prepareSession(client);
       for (const statement of statements) {
         checkStopped(signal);
@@ -78,8 +77,6 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
           report({ type: "note", message: `${displayAddress(shard)}: ${statement.kind} failed: ${serverWords(error)}` });
         }
       }
-    } finally {
-      await endQuietly(client);
-    }
+    });
   }
 }

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { closing } from "../closing.js";
 import type { ServerAddress } from "../config/types.js";
-import { displayAddress, endQuietly } from "../postgres/connection.js";
+import { displayAddress } from "../postgres/connection.js";
 import { qualifiedName, quoteIdentifier, type TableName } from "../postgres/identifiers.js";
 import { isRetryable, reasonOf } from "../postgres/server-errors.js";
 import { applySchema } from "../schema/apply-schema.js";
@@ -93,8 +93,7 @@ export async function validateForeignKeys(migration: Pick<Migration, "pipeline" 
     const found = await sessions.kept.use(shard, "journal", unvalidatedForeignKeys);
     const keys = found.filter((key) => !refused.has(id(key))).map((key, position) => ({ key, statement: validation(key, position) }));
     if (keys.length === 0) return;
-    const client = await sessions.destination(shard, "schema");
-    try {
+    await sessions.kept.useOnce(shard, "schema", async (client) => {
       reporter.planned(number, keys.map(({ statement }) => statement));
       for (const { key, statement } of keys) {
         checkStopped(signal);
@@ -112,9 +111,7 @@ export async function validateForeignKeys(migration: Pick<Migration, "pipeline" 
           report({ type: "note", message: `${displayAddress(shard)}: foreign key "${key.constraint}" of ${key.schema}.${key.name} does not hold on this shard and stays NOT VALID: ${reasonOf(error)}` });
         }
       }
-    } finally {
-      await endQuietly(client);
-    }
+    });
   }
 }
 

@@ -69,7 +69,7 @@ async function cloneShop(name: string): Promise<void> {
 /** The demo's own file, with a database for each of its servers. */
 function pipelineFile(name: string, source: string, shards: readonly string[]): { file: string; env: NodeJS.ProcessEnv } {
   const databases = [source, ...shards];
-  const toml = demoPipelineToml(shards.length).replaceAll('"${DEMO_DATABASE:-shop}"', () => `"${databases.shift()!}"`);
+  const toml = demoPipelineToml(shards.length).replaceAll('"${DEMO_DATABASE:-shop}"', () => `"${databases.shift()!}"\nsslmode = "disable"`);
   const file = path.join(directory, `${name}.toml`);
   writeFileSync(file, toml);
   const port = String(cluster.port);

@@ -34,7 +34,7 @@ afterAll(() => {
 
 function pipelineFile({ pipeline }: App, gate: FileGate, tells: boolean): string {
   const database = (name: string, shard: number, { port, database: own }: ServerAddress): string =>
-    `[[databases]]\nname = "${name}"\nshard = ${shard}\nhost = "127.0.0.1"\nport = ${port}\ndatabase_name = "${own}"\nuser = "${cluster.user}"\npassword = "${cluster.password}"`;
+    `[[databases]]\nname = "${name}"\nshard = ${shard}\nhost = "127.0.0.1"\nport = ${port}\ndatabase_name = "${own}"\nuser = "${cluster.user}"\npassword = "${cluster.password}"\nsslmode = "disable"`;
   const file = path.join(directory, `${pipeline.from.name}.toml`);
   writeFileSync(file, [
     `[pipeline]\nfrom = "${pipeline.from.name}"\nto = "${pipeline.to.name}"\npublication = "everything"`,

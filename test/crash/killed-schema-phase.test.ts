@@ -113,7 +113,7 @@ describeOnServers("the schema", ({ version, options }) => {
     [quiet, killed] = [pipelineTo("quiet"), pipelineTo("killed")];
     const databases = [["shop", 0, "shop"], ...["quiet", "killed", "run"].flatMap((name) => [0, 1].map((shard) => [name, shard, `${name}_${shard}`] as const))] as const;
     const sections = [
-      ...databases.map(([name, shard, database]) => `[[databases]]\nname = "${name}"\nshard = ${shard}\nhost = "127.0.0.1"\nport = ${(name === "run" ? apart : cluster).port}\ndatabase_name = "${database}"`),
+      ...databases.map(([name, shard, database]) => `[[databases]]\nname = "${name}"\nshard = ${shard}\nhost = "127.0.0.1"\nport = ${(name === "run" ? apart : cluster).port}\ndatabase_name = "${database}"\nsslmode = "disable"`),
       ...["killed", "run"].flatMap((database) => TABLES.map(([name, column]) => `[[sharded_tables]]\ndatabase = "${database}"\n${name === undefined ? "" : `name = "${name}"\n`}column = "${column}"\ndata_type = "bigint"`)),
     ];
     writeFileSync(path.join(directory, "pgdog.toml"), sections.join("\n"));
