@@ -87,7 +87,11 @@ const NAMES_ROWS = `(i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.
 const sentColumns = (column: string): string =>
   `${column}.attnum > 0 AND NOT ${column}.attisdropped AND ${column}.attgenerated = '' AND (p.attrs IS NULL OR ${column}.attnum = ANY (p.attrs::int2[]))`;
 
-/** Tables with what is wanted of them. @param from SQL of rows `relid`, `attrs` (int2vector of columns, NULL: all) and `qual` */
+/** True of a row of pg_type whose values, but for those of types that it is made of, mean the same to another server in binary. */
+const portable = (type: string): string =>
+  `${type}.typsend <> 0 AND ${type}.typreceive <> 0 AND NOT ((${type}.typname ~ '^reg' OR ${type}.typname IN ('tsquery', 'int2vector', 'oidvector')) AND ${type}.oid < ${FIRST_NORMAL_OID})`;
+
+/** Tables with what is wanted of them; what a column's type is made of is followed up where it is made of others. @param from SQL of rows `relid`, `attrs` (int2vector of columns, NULL: all) and `qual` */
 const tablesSql = (from: string): string => `
   SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
          rn.nspname AS root_schema, rc.relname AS root_name,
@@ -102,14 +106,14 @@ const tablesSql = (from: string): string => `
                        ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1)), '[]') AS key,
          c.reltuples::float8 AS estimated_rows, pg_table_size(c.oid)::float8 AS bytes,
          (SELECT COALESCE(json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'type', format_type(a.atttypid, a.atttypmod), 'type_name', format_type(a.atttypid, NULL),
-                            'is_enum', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+                            'is_enum', CASE own.typtype WHEN 'd' THEN (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
                                           UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
-                                          SELECT bool_or(typtype = 'e') FROM up),
-                            'base_type', (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
+                                          SELECT bool_or(typtype = 'e') FROM up) ELSE own.typtype = 'e' END,
+                            'base_type', CASE own.typtype WHEN 'd' THEN (WITH RECURSIVE up AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid
                                           UNION ALL SELECT b.* FROM pg_type b JOIN up ON up.typtype = 'd' AND b.oid = up.typbasetype)
-                                          SELECT typname FROM up WHERE typtype <> 'd'),
-                            'sends_binary', (SELECT typsend <> 0 FROM pg_type WHERE oid = a.atttypid),
-                            'portable_binary', (WITH RECURSIVE part (oid) AS (
+                                          SELECT typname FROM up WHERE typtype <> 'd') ELSE own.typname END,
+                            'sends_binary', own.typsend <> 0,
+                            'portable_binary', CASE WHEN own.typtype IN ('b', 'e') AND (own.typelem = 0 OR own.typlen <> -1) THEN ${portable("own")} ELSE (WITH RECURSIVE part (oid) AS (
                                           SELECT a.atttypid
                                           UNION SELECT inner_type.oid FROM part JOIN pg_type t ON t.oid = part.oid CROSS JOIN LATERAL (
                                             SELECT t.typbasetype WHERE t.typtype = 'd'
@@ -117,10 +121,9 @@ const tablesSql = (from: string): string => `
                                             UNION ALL SELECT f.atttypid FROM pg_attribute f WHERE f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
                                             UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
                                             UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngmultitypid = t.oid) AS inner_type (oid))
-                                          SELECT bool_and(t.typsend <> 0 AND t.typreceive <> 0 AND NOT ((t.typname ~ '^reg' OR t.typname IN ('tsquery', 'int2vector', 'oidvector')) AND t.oid < ${FIRST_NORMAL_OID}))
-                                            FROM part JOIN pg_type t ON t.oid = part.oid),
+                                          SELECT bool_and(${portable("t")}) FROM part JOIN pg_type t ON t.oid = part.oid) END,
                             'not_null', a.attnotnull, 'identity', a.attidentity) ORDER BY a.attnum), '[]')
-            FROM pg_attribute a
+            FROM pg_attribute a JOIN pg_type own ON own.oid = a.atttypid
            WHERE a.attrelid = c.oid AND ${sentColumns("a")}) AS columns
     FROM ${from} AS p
     JOIN pg_class c ON c.oid = p.relid
