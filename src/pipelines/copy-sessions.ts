@@ -2,7 +2,6 @@ import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
 import { endQuietly } from "../postgres/connection.js";
 import { quoteLiteral } from "../postgres/identifiers.js";
-import { isRetryable } from "../postgres/server-errors.js";
 import { dropSnapshot } from "../sources/open-snapshot.js";
 import { IdleSessions } from "./idle-sessions.js";
 import type { SessionPurpose, Sessions } from "./sessions.js";
@@ -48,16 +47,8 @@ export class CopySessions {
   }
 
   async #open(server: ServerAddress, kind: "reader" | "writer", purpose: SessionPurpose, login: () => Promise<pg.Client>): Promise<pg.Client> {
-    for (let kept = this.#idle.take(server, kind); kept !== undefined; kept = this.#idle.take(server, kind)) {
-      try {
-        // By its name it is found where it is left over.
-        await kept.query(`SET application_name = ${quoteLiteral(this.#sessions.applicationName(purpose))}`);
-        return kept;
-      } catch (error) {
-        await endQuietly(kept);
-        if (!isRetryable(error)) throw error;
-      }
-    }
-    return await login();
+    // By its name it is found where it is left over.
+    const named = `SET application_name = ${quoteLiteral(this.#sessions.applicationName(purpose))}`;
+    return (await this.#idle.takeReady(server, kind, (client) => client.query(named))) ?? (await login());
   }
 }

@@ -1,16 +1,33 @@
 import type pg from "pg";
 import type { ServerAddress } from "../config/types.js";
-import { endQuietly } from "../postgres/connection.js";
+import { endQuietly, hasEnded } from "../postgres/connection.js";
+import { isRetryable } from "../postgres/server-errors.js";
 
-/** Sessions that wait for their next use, by server and by what they are for. One that is lost meanwhile is taken out. */
+/** Sessions that wait for their next use, by server and by what they are for. Those that were lost meanwhile are passed over. */
 export class IdleSessions<Purpose extends string> {
   readonly #idle = new Map<string, pg.Client[]>();
-  /** Those whose end is listened for. */
-  readonly #watched = new WeakSet<pg.Client>();
   #closed = false;
 
   take(server: ServerAddress, purpose: Purpose): pg.Client | undefined {
-    return this.#idle.get(keyOf(server, purpose))?.pop();
+    const idle = this.#idle.get(keyOf(server, purpose));
+    for (;;) {
+      const client = idle?.pop();
+      if (client === undefined || !hasEnded(client)) return client;
+    }
+  }
+
+  /** One that could be made ready; one may be lost and nobody told. */
+  async takeReady(server: ServerAddress, purpose: Purpose, makeReady: (client: pg.Client) => Promise<unknown>): Promise<pg.Client | undefined> {
+    for (let client = this.take(server, purpose); client !== undefined; client = this.take(server, purpose)) {
+      try {
+        await makeReady(client);
+        return client;
+      } catch (error) {
+        await endQuietly(client);
+        if (!isRetryable(error)) throw error;
+      }
+    }
+    return undefined;
   }
 
   keep(client: pg.Client, server: ServerAddress, purpose: Purpose): void {
@@ -22,18 +39,11 @@ export class IdleSessions<Purpose extends string> {
     const idle = this.#idle.get(key) ?? [];
     this.#idle.set(key, idle);
     idle.push(client);
-    if (this.#watched.has(client)) return;
-    this.#watched.add(client);
-    client.once("end", () => {
-      const place = idle.indexOf(client);
-      if (place >= 0) idle.splice(place, 1);
-    });
   }
 
-  /** Ends all of a purpose. */
-  async end(purpose: Purpose): Promise<void> {
-    const lists = [...this.#idle].filter(([key]) => purposeOf(key) === purpose).map(([, idle]) => idle);
-    await Promise.all(lists.flatMap((idle) => idle.splice(0)).map(endQuietly));
+  /** Ends all of a purpose; where one is lost and nobody told, that takes long and is not waited for. */
+  end(purpose: Purpose): void {
+    for (const [key, idle] of this.#idle) if (purposeOf(key) === purpose) for (const client of idle.splice(0)) void endQuietly(client);
   }
 
   async close(): Promise<void> {

@@ -12,11 +12,14 @@ export type KeptPurpose = "monitor" | "journal" | "verify" | "schema";
  * time. One that was lost meanwhile is replaced, and the work done again.
  */
 export class KeptSessions {
-  readonly #open: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>;
+  readonly #login: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>;
+  readonly #makeReady: (client: pg.Client, purpose: KeptPurpose) => Promise<unknown>;
   readonly #idle = new IdleSessions<KeptPurpose>();
 
-  constructor(open: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>) {
-    this.#open = open;
+  /** @param makeReady done with each new session, and again where work that is not to be done twice gets one */
+  constructor(login: (server: ServerAddress, purpose: KeptPurpose) => Promise<pg.Client>, makeReady: (client: pg.Client, purpose: KeptPurpose) => Promise<unknown> = () => Promise.resolve()) {
+    this.#login = login;
+    this.#makeReady = makeReady;
   }
 
   /** @param work leaves no transaction open; may be done twice */
@@ -29,7 +32,7 @@ export class KeptSessions {
         if (!isRetryable(error)) throw error;
       }
     }
-    return await this.#work(await this.#open(server, purpose), server, purpose, work);
+    return await this.#work(await this.#new(server, purpose), server, purpose, work);
   }
 
   /** The same for work that is not to be done twice: that its session was lost is thrown. */
@@ -39,7 +42,7 @@ export class KeptSessions {
 
   /** For work that is more than a call: a session that was kept, or else a new one, which is the caller's to keep again or to end. */
   async open(server: ServerAddress, purpose: KeptPurpose): Promise<pg.Client> {
-    return this.#idle.take(server, purpose) ?? (await this.#open(server, purpose));
+    return (await this.#idle.takeReady(server, purpose, (client) => this.#makeReady(client, purpose))) ?? (await this.#new(server, purpose));
   }
 
   /** Keeps a session that was opened otherwise. */
@@ -48,12 +51,23 @@ export class KeptSessions {
   }
 
   /** Ends those that are kept for a purpose. */
-  async end(purpose: KeptPurpose): Promise<void> {
-    await this.#idle.end(purpose);
+  end(purpose: KeptPurpose): void {
+    this.#idle.end(purpose);
   }
 
   async close(): Promise<void> {
     await this.#idle.close();
+  }
+
+  async #new(server: ServerAddress, purpose: KeptPurpose): Promise<pg.Client> {
+    const client = await this.#login(server, purpose);
+    try {
+      await this.#makeReady(client, purpose);
+      return client;
+    } catch (error) {
+      await endQuietly(client);
+      throw error;
+    }
   }
 
   async #work<T>(client: pg.Client, server: ServerAddress, purpose: KeptPurpose, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -4,8 +4,7 @@ import { displayAddress } from "../postgres/connection.js";
 import type { PlannedStatement } from "../schema/schema-plan.js";
 import { reportedStatement } from "../schema/reported-statement.js";
 import { runStatement, serverWords, statementFailed } from "../schema/run-statement.js";
-import { prepareSession } from "../schema/session-settings.js";
-import { fenceSchema } from "./fence-schema.js";
+import { fencedWork } from "./fenced-work.js";
 import { checkStopped } from "./interrupted.js";
 import { SchemaReporter } from "./schema-reporter.js";
 import type { SchemaContext } from "./schema-sync.js";
@@ -46,17 +45,16 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
   const { report, signal, shards } = context;
   const result = { ran: 0, present: 0, failed: 0 };
   const reporter = new SchemaReporter({ phase, shards, report, sessions: context.sessions });
-  let again = false;
   const notes = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${phase}` }, async () => {
     await context.lock.ensure();
-    await fenceSchema(context, { again });
-    again = true;
-    const planned = await plan();
-    for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
-    result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);
-    const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, planned.shards[number]!.statements)));
-    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-    return [...planned.notes, ...((await check?.()) ?? [])];
+    return await fencedWork(context, async () => {
+      const planned = await plan();
+      for (const [number, { statements }] of planned.shards.entries()) reporter.planned(number, statements);
+      result.present = planned.shards.reduce((sum, { present }) => sum + present, 0);
+      const outcomes = await Promise.allSettled(shards.map((shard, number) => runOnShard(shard, planned.shards[number]!.statements)));
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      return [...planned.notes, ...((await check?.()) ?? [])];
+    });
   }));
   for (const message of notes) report({ type: "note", message });
   return result;
@@ -64,7 +62,6 @@ export async function runOnShards(context: ShardsContext, { phase, ignoreErrors,
   async function runOnShard(shard: ServerAddress, statements: readonly PlannedStatement[]): Promise<void> {
     if (statements.length === 0) return;
     await context.sessions.kept.useOnce(shard, "schema", async (client) => {
-      await prepareSession(client);
       for (const statement of statements) {
         checkStopped(signal);
         try {

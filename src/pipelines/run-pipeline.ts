@@ -182,6 +182,8 @@ async function runStage(migration: Migration, stage: Exclude<Stage, { type: "cut
       await copyTables(migration, { buildKeys: stages.some(makesSchema) });
       return undefined;
     case "replicate": {
+      // It may go on for weeks.
+      migration.sessions.kept.end("schema");
       await takeOverAddedTables(migration);
       const reached = await replicate(migration, { kind: stage.until });
       if (reached) await validateForeignKeys(migration);

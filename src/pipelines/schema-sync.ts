@@ -10,7 +10,7 @@ import { phaseStatements, type PlannedStatement } from "../schema/schema-plan.js
 import { reportNotes, type SchemaReport } from "../schema/schema-report.js";
 import { withUnvalidatedForeignKeys } from "../schema/unvalidated-foreign-keys.js";
 import { checkPresentSchema } from "./check-present-schema.js";
-import { fenceSchema } from "./fence-schema.js";
+import { fencedWork } from "./fenced-work.js";
 import { checkStopped } from "./interrupted.js";
 import type { Migration } from "./migration.js";
 import { SchemaReporter } from "./schema-reporter.js";
@@ -41,22 +41,21 @@ export async function syncSchema(context: SchemaContext, options: SchemaSyncOpti
   const statements = phaseStatements(plan, options.phase);
   const { compared = [options.phase] } = options;
   const reporter = new SchemaReporter({ phase: options.phase, shards, report, sessions: context.sessions });
-  let again = false;
   const result = await closing(reporter, () => withRetries({ ...patienceOf(context), what: `schema ${options.phase}` }, async () => {
     await context.lock.ensure();
-    await fenceSchema(context, { again });
-    again = true;
-    if (compared.length > 0) await checkPresentSchema(context, plan, compared, options.ignoreErrors === true);
-    for (const shard of shards.keys()) reporter.planned(shard, statements);
-    return await applySchema(plan, options.phase, shards, {
-      session: (shard) => context.sessions.kept.open(shard, "schema"),
-      keep: (client, shard) => { context.sessions.kept.keep(client, shard, "schema"); },
-      concurrency: pipeline.general.reshardingParallelIndexBuilds,
-      ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
-      onStatement(event) {
-        if (event.state === "running") checkStopped(signal);
-        reporter.onStatement(event);
-      },
+    return await fencedWork(context, async () => {
+      if (compared.length > 0) await checkPresentSchema(context, plan, compared, options.ignoreErrors === true);
+      for (const shard of shards.keys()) reporter.planned(shard, statements);
+      return await applySchema(plan, options.phase, shards, {
+        session: (shard) => context.sessions.kept.open(shard, "schema"),
+        keep: (client, shard) => { context.sessions.kept.keep(client, shard, "schema"); },
+        concurrency: pipeline.general.reshardingParallelIndexBuilds,
+        ...(options.ignoreErrors === undefined ? {} : { ignoreErrors: options.ignoreErrors }),
+        onStatement(event) {
+          if (event.state === "running") checkStopped(signal);
+          reporter.onStatement(event);
+        },
+      });
     });
   }));
   for (const note of reportNotes(result)) report({ type: "note", message: note });

@@ -5,6 +5,7 @@ import { ReshardError } from "../errors.js";
 import { OWN_SCHEMA } from "../postgres/catalog.js";
 import { connect, displayAddress, type SessionOptions } from "../postgres/connection.js";
 import { quoteIdentifier } from "../postgres/identifiers.js";
+import { prepareSession } from "../schema/session-settings.js";
 import { KeptSessions } from "./kept-sessions.js";
 import { planByIndex } from "../postgres/planner-settings.js";
 
@@ -15,8 +16,11 @@ export type SessionPurpose = "lock" | "journal" | "monitor" | "schema" | `copy $
 export class Sessions {
   /** What the application_name of every session of the migration begins with. */
   readonly tag: string;
-  /** For questions to the source ("monitor") and what is noted on the shards ("journal"). */
-  readonly kept = new KeptSessions((server, purpose) => (purpose === "monitor" ? this.source(server, purpose) : this.destination(server, purpose)));
+  /** For questions to the source ("monitor"), what is noted on the shards ("journal"), and statements of the schema. */
+  readonly kept = new KeptSessions(
+    (server, purpose) => (purpose === "monitor" ? this.source(server, purpose) : this.destination(server, purpose)),
+    async (client, purpose) => { if (purpose === "schema") await prepareSession(client); },
+  );
 
   readonly #schemaParameters: Readonly<Record<string, string>>;
 

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { closing } from "../closing.js";
 import type { Pipeline, ServerAddress } from "../config/types.js";
 import { ReshardError } from "../errors.js";
 import { displayAddress, endQuietly } from "../postgres/connection.js";
@@ -43,7 +44,8 @@ export class WayBack {
   /** Makes the slots; those that a cutover before left are made anew, for they hold too much. */
   async makeSlots(signal: AbortSignal): Promise<void> {
     const { report } = this.#migration;
-    await tellingOpenTransactions({ sessions: this.#sessions, report, sources: this.#slots }, () =>
+    const watching = new Sessions(this.id);
+    await closing(watching.kept, () => tellingOpenTransactions({ sessions: watching, report, sources: this.#slots }, () =>
       Promise.all(this.#slots.map(async ({ address, slot }) => {
         await this.#dropSlot(address, slot);
         const client = await this.#sessions.source(address, "stream", { replication: true });
@@ -53,7 +55,7 @@ export class WayBack {
           await endQuietly(client);
         }
       })),
-    );
+    ));
   }
 
   /** All of the slots are there. */

@@ -24,6 +24,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   statement_timeout: "0",
   lock_timeout: "0",
   idle_in_transaction_session_timeout: "0",
+  idle_session_timeout: "0",
   search_path: "pg_catalog",
   DateStyle: "ISO,YMD",
   IntervalStyle: "postgres",
@@ -58,6 +59,14 @@ export function backendOf(client: pg.Client): number | undefined {
   return "processID" in client && typeof client.processID === "number" ? client.processID : undefined;
 }
 
+/** Sessions that are over, whoever ended them. */
+const ended = new WeakSet<pg.Client>();
+
+/** Whether a session that `connect` opened is known to be over. */
+export function hasEnded(client: pg.Client): boolean {
+  return ended.has(client);
+}
+
 /** Ends a session without caring how it ends: used where the outcome is known already. */
 export async function endQuietly(client: pg.Client | undefined): Promise<void> {
   await client?.end().catch(() => undefined);
@@ -85,6 +94,7 @@ async function open(address: ServerAddress, options: SessionOptions, ssl: pg.Cli
   const client = new pg.Client(config);
   // A lost connection also fails the query under way; without a listener Node would end the process.
   client.on("error", () => undefined);
+  client.once("end", () => { ended.add(client); });
   try {
     await client.connect();
     return client;

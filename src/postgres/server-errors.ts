@@ -10,6 +10,7 @@ const RETRYABLE_STATES = new Set([
   "57P01", // admin_shutdown
   "57P02", // crash_shutdown
   "57P03", // cannot_connect_now
+  "57P05", // idle_session_timeout
 ]);
 
 /** Errors of Node's sockets that mean a connection was lost or could not be made. */

@@ -6,8 +6,11 @@ import { cutOver, type CutoverResult, settleCutover } from "../../src/pipelines/
 import type { PipelineEvent } from "../../src/pipelines/events.js";
 import { LiveReplication } from "../../src/pipelines/live-replication.js";
 import { type Migration, migrationId, openMigration } from "../../src/pipelines/migration.js";
+import { reversePipeline } from "../../src/pipelines/reverse-pipeline.js";
+import { Sessions } from "../../src/pipelines/sessions.js";
 import { showCutover } from "../../src/pipelines/show-cutover.js";
 import type { Traffic } from "../../src/pipelines/traffic.js";
+import { WayBack } from "../../src/pipelines/way-back.js";
 import { CUTOVER_STEPS } from "../../src/progress/cutover-journal.js";
 import { startTestCluster } from "../support/cluster.js";
 import { type App, AppWriters, makeApp, wrongEntries } from "../support/cutover-app.js";
@@ -83,6 +86,19 @@ const rejection = async (promise: Promise<unknown>): Promise<{ code: string; mes
   () => { throw new Error("it was cut over"); },
   (error: unknown) => error as { code: string; message: string },
 );
+
+it("what watches while the slots of a way back wait leaves no session", async () => {
+  events = [];
+  const wayBack = new WayBack(migration, reversePipeline(app.pipeline));
+  await shard.query("BEGIN; SELECT pg_current_xact_id()");
+  const making = wayBack.makeSlots(new AbortController().signal);
+  await expect.poll(() => events.some((event) => event.type === "note" && event.message.includes("a snapshot waits for")), { timeout: 30_000 }).toBe(true);
+  await shard.query("ROLLBACK");
+  await making;
+  await wayBack.dropSlots();
+  const left = async (): Promise<number> => (await shard.query("SELECT FROM pg_stat_activity WHERE starts_with(application_name, $1)", [new Sessions(wayBack.id).tag])).rowCount!;
+  await expect.poll(left).toBe(0);
+});
 
 describe("a cutover is given up", () => {
   it("where somebody commits past the pause", async () => {

@@ -84,7 +84,7 @@ describe("kept sessions", () => {
     const monitor = await kept.use(place(), "monitor", pid);
     expect(await kept.open(place(), "schema")).toBe(schema);
     kept.keep(schema, place(), "schema");
-    await kept.end("schema");
+    kept.end("schema");
     expect(await kept.use(place(), "monitor", pid)).toBe(monitor);
     const again = await kept.open(place(), "schema");
     expect(await pid(again)).not.toBe(first);
@@ -93,5 +93,32 @@ describe("kept sessions", () => {
     await kept.close();
     // The one that was never given back is its holder's.
     await expect.poll(left).toBe(1);
+  });
+
+  it("are ready for work that is not to be done twice, and lost within it they fail it", async () => {
+    const { kept, opened } = make();
+    const admin = await cluster.connect();
+    const first = await kept.useOnce(place(), "schema", pid);
+    expect(await kept.useOnce(place(), "schema", pid)).toBe(first);
+    await admin.query("SELECT pg_terminate_backend($1, 10000)", [first]);
+    const second = await kept.useOnce(place(), "schema", pid);
+    expect(second).not.toBe(first);
+    let tries = 0;
+    await expect(kept.useOnce(place(), "schema", async (client) => {
+      tries++;
+      await admin.query("SELECT pg_terminate_backend($1, 10000)", [await pid(client)]);
+      await client.query("SELECT");
+    })).rejects.toThrow();
+    expect([tries, opened()]).toEqual([1, 2]);
+
+    // Lost before it is given back.
+    const lost = await kept.open(place(), "schema");
+    const ended = new Promise((resolve) => { lost.once("end", resolve); });
+    await admin.query("SELECT pg_terminate_backend($1, 10000)", [await pid(lost)]);
+    await ended;
+    kept.keep(lost, place(), "schema");
+    expect(await kept.open(place(), "schema")).not.toBe(lost);
+    await admin.end();
+    await kept.close();
   });
 });
