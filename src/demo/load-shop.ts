@@ -72,7 +72,7 @@ const skewed = (expression: string, count: number): string => `(1 + floor(power(
 
 const START = "timestamptz '2023-01-01 00:00:00+00'";
 
-/** What can be done side by side, the longest first: lists of statements that need what those before them wrote. */
+/** What can be done side by side: lists of statements that need what those before them wrote. The list that takes longest comes first. */
 function parts(n: Rows): readonly (readonly string[])[] {
   return [ordersOf(n), ...others(n).map((statement) => [statement])];
 }

@@ -217,15 +217,13 @@ async function shardsLacking({ shards, sessions }: Migration, { source, table }:
 
 /** One attempt at the shards that lack the table. */
 async function copyMissing(migration: Migration, piece: Piece, { server, copySessions }: Pick<CopyMeans, "copySessions"> & { readonly server: CopyServer }, missing: readonly boolean[]): Promise<{ rows: number; bytes: number }> {
-  const { report, shards, sessions, signal } = migration;
+  const { report, shards, signal } = migration;
   const { source, table, widened } = piece;
   const purpose = `copy ${source.number}.${table.oid}` as const;
   let rows = 0;
   let bytes = 0;
   const format = copyFormatOf(table, migration.pipeline);
   const rows$ = copyTable({
-    server: server.address,
-    applicationName: sessions.applicationName(purpose),
     open: () => copySessions.openReader(server.address, purpose),
     keep: (client) => copySessions.keepReader(client, server.address),
     table,

@@ -3,7 +3,6 @@ import { endQuietly } from "../postgres/connection.js";
 import { readSequences } from "../postgres/sequences.js";
 import { planSequences, type ShardSequences } from "../schema/plan-sequences.js";
 import { runStatement, statementFailed } from "../schema/run-statement.js";
-import { prepareSession } from "../schema/session-settings.js";
 import { readShardSequences } from "./cutover-schema.js";
 import type { Migration } from "./migration.js";
 
@@ -30,9 +29,8 @@ export class CutoverSequences {
     try {
       const shards = await Promise.all(
         migration.shards.map(async (shard) => {
-          const client = await migration.sessions.destination(shard, "schema");
+          const client = await migration.sessions.kept.open(shard, "schema");
           opened.push(client);
-          await prepareSession(client);
           return { client, facts: await readShardSequences(client) };
         }),
       );

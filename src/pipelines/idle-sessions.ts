@@ -5,11 +5,12 @@ import { isRetryable } from "../postgres/server-errors.js";
 
 /** Sessions that wait for their next use, by server and by what they are for. Those that were lost meanwhile are passed over. */
 export class IdleSessions<Purpose extends string> {
-  readonly #idle = new Map<string, pg.Client[]>();
+  /** By purpose, and then by server. */
+  readonly #idle = new Map<Purpose, Map<string, pg.Client[]>>();
   #closed = false;
 
   take(server: ServerAddress, purpose: Purpose): pg.Client | undefined {
-    const idle = this.#idle.get(keyOf(server, purpose));
+    const idle = this.#idle.get(purpose)?.get(keyOf(server));
     for (;;) {
       const client = idle?.pop();
       if (client === undefined || !hasEnded(client)) return client;
@@ -35,29 +36,27 @@ export class IdleSessions<Purpose extends string> {
       void endQuietly(client);
       return;
     }
-    const key = keyOf(server, purpose);
-    const idle = this.#idle.get(key) ?? [];
-    this.#idle.set(key, idle);
-    idle.push(client);
+    const servers = this.#idle.get(purpose) ?? new Map<string, pg.Client[]>();
+    this.#idle.set(purpose, servers);
+    const key = keyOf(server);
+    servers.set(key, [...(servers.get(key) ?? []), client]);
   }
 
   /** Ends all of a purpose; where one is lost and nobody told, that takes long and is not waited for. */
   end(purpose: Purpose): void {
-    for (const [key, idle] of this.#idle) if (purposeOf(key) === purpose) for (const client of idle.splice(0)) void endQuietly(client);
+    const clients = [...(this.#idle.get(purpose)?.values() ?? [])].flat();
+    this.#idle.delete(purpose);
+    for (const client of clients) void endQuietly(client);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const clients = [...this.#idle.values()].flat();
+    const clients = [...this.#idle.values()].flatMap((servers) => [...servers.values()].flat());
     this.#idle.clear();
     await Promise.all(clients.map(endQuietly));
   }
 }
 
-function purposeOf(key: string): unknown {
-  return (JSON.parse(key) as unknown[]).at(-1);
-}
-
-function keyOf({ host, port, database, user }: ServerAddress, purpose: string): string {
-  return JSON.stringify([host, port, database, user, purpose]);
+function keyOf({ host, port, database, user }: ServerAddress): string {
+  return JSON.stringify([host, port, database, user]);
 }

@@ -9,10 +9,9 @@ import { reportedStatement } from "./reported-statement.js";
 import { readRoles, runStatement, serverWords, statementFailed } from "./run-statement.js";
 import { type Phase, type PlannedStatement, type SchemaPlan, statementsOf } from "./schema-plan.js";
 import { type FailedStatement, type SchemaReport, type ShardReport, type StatementEvent } from "./schema-report.js";
-import { prepareSession } from "./session-settings.js";
 
 export interface ApplyOptions {
-  /** Opens a session that may change the shard. */
+  /** Opens a session that may change the shard, made ready by `prepareSession`. */
   readonly session: (shard: ServerAddress) => Promise<pg.Client>;
   /** Takes back a session whose statements all ended; others, and all where this is absent, are ended. */
   readonly keep?: (client: pg.Client, shard: ServerAddress) => void;
@@ -74,7 +73,6 @@ async function applyToShard(steps: readonly Step[], shard: ServerAddress, option
   const open = async (): Promise<pg.Client> => {
     const client = await options.session(shard);
     sessions.push(client);
-    await prepareSession(client);
     return client;
   };
   const one = async (client: pg.Client, statement: PlannedStatement, roles: ReadonlySet<string>): Promise<void> => {

@@ -12,24 +12,31 @@ import type { ValueFormat } from "../postgres/value-format.js";
 import type { CopyBatch } from "../row-batch.js";
 import { openSnapshot } from "./open-snapshot.js";
 
-export interface CopyTableOptions {
+/** Whom the session that reads is opened with. */
+interface OwnReader {
   readonly server: ServerAddress;
   readonly applicationName: string;
+  /** Speak the replication protocol, in which slots are made: by default. */
+  readonly replication?: boolean;
+}
+
+/** A session that is somebody else's. */
+interface LentReader {
+  readonly open: () => Promise<pg.Client>;
+  /** Takes it back once all is read and its transaction has ended. */
+  readonly keep: (client: pg.Client) => Promise<void>;
+}
+
+export type CopyTableOptions = (OwnReader | LentReader) & {
   readonly table: PublishedTable;
   /** Binary where absent. */
   readonly format?: ValueFormat;
   /** Begins the transaction that the rows are read in; by default `openSnapshot`. */
   readonly openSnapshot?: (client: pg.Client) => Promise<Lsn>;
-  /** Speak the replication protocol, in which slots are made: by default. */
-  readonly replication?: boolean;
-  /** Gives the session that reads; by default one is opened with the above. */
-  readonly open?: () => Promise<pg.Client>;
-  /** Takes the session once all is read and its transaction has ended; by default it is ended. */
-  readonly keep?: (client: pg.Client) => Promise<void>;
   /** Called once the snapshot is there, with its position. */
   readonly onSnapshot?: (snapshot: Lsn) => void;
   readonly windowBytes?: number;
-}
+};
 
 const BATCH_BYTES = 256 * 1024;
 
@@ -53,6 +60,7 @@ export function copyOutStatement(table: PublishedTable, format: ValueFormat = "b
  * ```
  */
 export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
+  const { open, keep } = "open" in options ? options : ownReader(options);
   return (receipts$) =>
     new Observable<CopyBatch>((subscriber) => {
       const window = new InFlightWindow(options.windowBytes);
@@ -71,7 +79,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         if (!window.full) reader?.resume();
       });
       const read = async (): Promise<void> => {
-        client = await (options.open?.() ?? connect(options.server, { applicationName: options.applicationName, readOnly: true, replication: options.replication ?? true }));
+        client = await open();
         if (subscriber.closed) {
           await endQuietly(client);
           return;
@@ -86,7 +94,7 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         await client.query("COMMIT");
         const done = client;
         client = undefined;
-        await (options.keep ?? endQuietly)(done);
+        await keep(done);
         subscriber.complete();
       };
       read().catch((error: unknown) => {
@@ -97,4 +105,8 @@ export function copyTable(options: CopyTableOptions): Source<CopyBatch, Lsn> {
         void endQuietly(client);
       };
     });
+}
+
+function ownReader({ server, applicationName, replication = true }: OwnReader): LentReader {
+  return { open: () => connect(server, { applicationName, readOnly: true, replication }), keep: endQuietly };
 }

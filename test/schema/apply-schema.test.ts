@@ -11,13 +11,18 @@ import { planSchema } from "../../src/schema/plan-schema.js";
 import { renderPlan } from "../../src/schema/render-plan.js";
 import { statementsOf } from "../../src/schema/schema-plan.js";
 import { reportNotes, type StatementEvent } from "../../src/schema/schema-report.js";
+import { prepareSession } from "../../src/schema/session-settings.js";
 import { splitStatements } from "../../src/schema/split-statements.js";
 import { startTestCluster } from "../support/cluster.js";
 import { isTestedOn, servers } from "../support/servers.js";
 import { fixtureRoles, fixtureSchema } from "./fixture-schema.js";
 
 const PHASES = ["pre", "key", "post"] as const;
-const session = (shard: ServerAddress): Promise<pg.Client> => connect(shard, { applicationName: "pg-reshard schema" });
+async function session(shard: ServerAddress): Promise<pg.Client> {
+  const client = await connect(shard, { applicationName: "pg-reshard schema" });
+  await prepareSession(client);
+  return client;
+}
 
 /** What the phases leave out on purpose; everything else of a dump must come out of the destination's dump again. */
 const NOT_CARRIED = /SUBSCRIPTION elsewhere|SERVER far_away/;

@@ -3,6 +3,7 @@ import { connect } from "../../src/postgres/connection.js";
 import { applySchema } from "../../src/schema/apply-schema.js";
 import { planSchema } from "../../src/schema/plan-schema.js";
 import { statementsOf } from "../../src/schema/schema-plan.js";
+import { prepareSession } from "../../src/schema/session-settings.js";
 import { withAnalyze } from "../../src/schema/with-analyze.js";
 import { startTestCluster } from "../support/cluster.js";
 import { addressOf } from "../support/pipeline.js";
@@ -38,7 +39,11 @@ it("waits for the indexes, whose expressions have statistics too", async () => {
   await cluster.createDatabase("shard");
   const shard = addressOf({ cluster, database: "shard" });
   const plan = withAnalyze(await planSchema("CREATE TABLE public.t (a integer); CREATE TABLE public.u (a integer); CREATE INDEX i ON public.t USING btree (abs(a)); CREATE INDEX j ON public.u USING btree (abs(a));"));
-  const session = (): ReturnType<typeof connect> => connect(shard, { applicationName: "pg-reshard schema" });
+  const session = async (): ReturnType<typeof connect> => {
+    const client = await connect(shard, { applicationName: "pg-reshard schema" });
+    await prepareSession(client);
+    return client;
+  };
   await applySchema(plan, "pre", [shard], { session });
   const seen: string[] = [];
   await applySchema(plan, "post", [shard], { session, concurrency: 4, onStatement: ({ statement, state }) => seen.push(`${statement.kind} ${state}`) });
